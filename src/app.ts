@@ -1,0 +1,185 @@
+/**
+ * The wiring diagram: what there is, what depends on what, in which order it opens and closes.
+ *
+ *   write  events/routes -> ingest -> writer (group commit) -> system-writes -> one pipeline -> Redis
+ *   read   compliance/routes -> query -> question -> one pipeline -> Redis
+ *
+ * Closing runs the other way round: requests are finished, the writer drains, jobs stop, connections close.
+ */
+import { randomUUID } from 'node:crypto';
+import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
+import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify';
+import { type Clock, systemClock } from './clock.js';
+import { createPercentileQueries } from './compliance/percentile-query.js';
+import { createQueries } from './compliance/query.js';
+import { createAsk } from './compliance/question.js';
+import complianceRoutes from './compliance/routes.js';
+import type { Config } from './config.js';
+import { createDigestFolder } from './events/digest-folder.js';
+import { createDirectory } from './events/directory.js';
+import { createIngest } from './events/ingest.js';
+import { createRepeatFilter } from './events/repeat-filter.js';
+import eventsRoutes from './events/routes.js';
+import { createSystemWrites } from './events/system-writes.js';
+import { createWriter } from './events/writer.js';
+import { createReadiness } from './health/readiness.js';
+import healthRoutes from './health/routes.js';
+import { createMetrics } from './metrics.js';
+import compression from './plugins/compression.js';
+import docs from './plugins/docs.js';
+import errors from './plugins/errors.js';
+import logging from './plugins/logging.js';
+import { collectMethods } from './plugins/method-not-allowed.js';
+import metricsPlugin from './plugins/metrics.js';
+import problemPages from './plugins/problem-pages.js';
+import { createConnection, type RedisAddress } from './redis/connection.js';
+import systemsRoutes from './systems/routes.js';
+import { type Retention, recordSeconds } from './windows/retention.js';
+import { startJob } from './workers.js';
+
+const EVICTION_LOOK_MS = 60_000;
+/** Percent-encoded, the longest system name has three characters a byte. */
+const PARAM_CHARACTERS_MAX = 3 * 512;
+
+export interface AppOptions {
+  config: Config;
+  /** Where Redis is. */
+  address: RedisAddress;
+  log: FastifyBaseLogger;
+  clock?: Clock;
+  randomId?: () => string;
+}
+
+function retentionOf(config: Config): Retention {
+  return {
+    minute: config.RETENTION_MINUTE_SECONDS * 1_000,
+    hour: config.RETENTION_HOUR_SECONDS * 1_000,
+    day: config.RETENTION_DAY_SECONDS * 1_000,
+    week: config.RETENTION_WEEK_SECONDS * 1_000,
+    month: config.RETENTION_MONTH_SECONDS * 1_000,
+  };
+}
+
+const requestIdPattern = /^[\w.:-]{1,128}$/;
+
+function createServer(config: Config, log: FastifyBaseLogger, randomId: () => string) {
+  return Fastify({
+    loggerInstance: log,
+    bodyLimit: config.BODY_BYTES_MAX,
+    logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'requestId' }),
+    routerOptions: { maxParamLength: PARAM_CHARACTERS_MAX },
+    requestIdHeader: false,
+    // A sender's own id is kept where it can do no harm in a log.
+    genReqId: ({ headers }) => {
+      const given = headers['x-request-id'];
+      return typeof given === 'string' && requestIdPattern.test(given) ? given : randomId();
+    },
+    ajv: { customOptions: { removeAdditional: false, allErrors: true, coerceTypes: true } },
+  }).withTypeProvider<TypeBoxTypeProvider>();
+}
+
+/** Builds the service. It is connected to Redis as soon as Redis is there; `close` ends everything it opened. */
+export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
+  const { config, address, log, clock = systemClock, randomId = randomUUID } = options;
+  const app = createServer(config, log, randomId);
+  const metrics = createMetrics();
+  const retention = retentionOf(config);
+  const connect = (name: 'write' | 'read') =>
+    createConnection({ address, name, connectTimeoutMs: config.REDIS_CONNECT_TIMEOUT_MS, metrics, log });
+  const redis = { write: connect('write'), read: connect('read') };
+
+  const writeTimeoutMs = config.REDIS_INGEST_TIMEOUT_MS;
+  const filter = createRepeatFilter(config.REPEAT_FILTER_VALUES_MAX);
+  const folder = createDigestFolder({ redis: redis.write, timeoutMs: writeTimeoutMs, metrics, log });
+  const directory = createDirectory({
+    redis: redis.write,
+    systemsMax: config.SYSTEMS_MAX,
+    timeoutMs: writeTimeoutMs,
+    recordSeconds: recordSeconds(retention),
+    now: clock.now,
+  });
+  const writes = createSystemWrites({
+    redis: redis.write,
+    filter,
+    folder,
+    retention,
+    clock,
+    timeoutMs: writeTimeoutMs,
+    metrics,
+    randomId,
+  });
+  const writer = createWriter({
+    redis: redis.write,
+    directory,
+    writes,
+    pipelinesInFlightMax: config.PIPELINES_IN_FLIGHT_MAX,
+    pendingBytesMax: config.INGEST_PENDING_BYTES_MAX,
+    timeoutMs: writeTimeoutMs,
+    metrics,
+  });
+  const ingest = createIngest({
+    writer,
+    directory,
+    clock,
+    metrics,
+    futureMsMax: config.FUTURE_SECONDS_MAX * 1_000,
+    minuteRetentionMs: retention.minute,
+  });
+
+  const queryTimeoutMs = config.REDIS_QUERY_TIMEOUT_MS;
+  const query = { ask: createAsk(redis.read, queryTimeoutMs), retention, clock };
+  const readiness = createReadiness({
+    redis: redis.write,
+    directoryLoaded: () => directory.isLoaded,
+    evictionAllowed: config.EVICTION_ALLOWED,
+    timeoutMs: queryTimeoutMs,
+    metrics,
+    log,
+  });
+
+  // A new connection may lead to another server, or to one that lost its tail.
+  redis.write.on('ready', () => {
+    filter.forgetAll();
+    directory.load().catch((error: Error) => log.warn({ err: error }, 'the directory could not be read'));
+    void readiness.lookAtEviction();
+  });
+  const evictionLook = startJob({
+    name: 'eviction look',
+    everyMs: EVICTION_LOOK_MS,
+    run: readiness.lookAtEviction,
+    log,
+  });
+
+  app.addHook('preClose', async () => readiness.stop());
+  app.addHook('onClose', async () => {
+    await writer.drain();
+    await folder.settle();
+    await evictionLook.stop();
+    redis.write.disconnect();
+    redis.read.disconnect();
+  });
+
+  const methods = collectMethods(app);
+  await app.register(errors);
+  await app.register(logging);
+  await app.register(metricsPlugin, { metrics });
+  await app.register(compression);
+  await app.register(docs);
+  await app.register(problemPages);
+  await app.register(healthRoutes, { readiness, redis: redis.read, timeoutMs: queryTimeoutMs });
+  await app.register(eventsRoutes, {
+    prefix: '/api/v1',
+    ingest,
+    batchEventsMax: config.BATCH_EVENTS_MAX,
+    bodyBytesMax: config.BODY_BYTES_MAX,
+    randomId,
+  });
+  await app.register(complianceRoutes, {
+    prefix: '/api/v1/compliance',
+    queries: createQueries(query),
+    percentileQueries: createPercentileQueries(query),
+  });
+  await app.register(systemsRoutes, { prefix: '/api/v1', redis: redis.read, timeoutMs: queryTimeoutMs });
+  methods.seal();
+  return app as unknown as FastifyInstance;
+}

@@ -1,0 +1,62 @@
+/**
+ * History: when a system was first written, and each hour of the days that some buckets touch. From it and
+ * from what is there now follows what an answer covers (windows/retention.ts).
+ */
+import { systemKey, writtenKey } from '../redis/keys.js';
+import { call } from '../redis/pipeline.js';
+import { type Bucket, bucketsIn } from '../windows/bucket.js';
+import { HOUR_MS } from '../windows/civil.js';
+import { bucketCoverage, type Coverage, combineCoverage, type Retention } from '../windows/retention.js';
+import type { Question } from './question.js';
+
+export interface History {
+  /** First write to the system, milliseconds; undefined where it was never written. */
+  systemSince: number | undefined;
+  /** Start of an hour to its first write, milliseconds. */
+  hours: Map<number, number>;
+}
+
+/** Asks for the history of the days that a span touches. */
+export function askHistory(system: string, from: number, to: number): Question<History> {
+  const days = bucketsIn('day', from, to);
+  return {
+    calls: [
+      call('HGET', systemKey(system), 'since'),
+      ...days.map((day) => call('HGETALL', writtenKey(system, day))),
+    ],
+    decode([since, ...records]) {
+      const hours = new Map<number, number>();
+      records.forEach((record, day) => {
+        const fields = record as string[];
+        for (let i = 0; i < fields.length; i += 2) {
+          hours.set(days[day].start + Number(fields[i]) * HOUR_MS, Number(fields[i + 1]) * 1_000);
+        }
+      });
+      return { systemSince: since === null ? undefined : Number(since) * 1_000, hours };
+    },
+  };
+}
+
+function firstWritten(history: History, bucket: Bucket): number | undefined {
+  let first: number | undefined;
+  for (let hour = Math.floor(bucket.start / HOUR_MS) * HOUR_MS; hour < bucket.end; hour += HOUR_MS) {
+    const at = history.hours.get(hour);
+    if (at !== undefined && (first === undefined || at < first)) first = at;
+  }
+  return first;
+}
+
+/** What an answer from some buckets covers. `exists[i]`: whether the sketch of bucket i is there. */
+export function coverageOf(
+  history: History,
+  buckets: readonly Bucket[],
+  exists: readonly boolean[],
+  retention: Retention,
+  now: number,
+): Coverage {
+  const parts = buckets.map((bucket, i) => {
+    const facts = { bucket, firstWritten: firstWritten(history, bucket), exists: exists[i] };
+    return bucketCoverage(facts, retention, now, history.systemSince);
+  });
+  return combineCoverage(parts);
+}

@@ -1,0 +1,87 @@
+/**
+ * Settings: one table, read once from the environment at start.
+ *
+ * Every setting has a type, a default, a range and a sentence; env-schema checks and converts, so a wrong
+ * value ends the start with a message that names it. `.env.example` is tested against this table both ways.
+ * Names end with their unit. Nothing else in the project reads `process.env`.
+ */
+import { envSchema } from 'env-schema';
+import { type Static, Type } from 'typebox';
+
+const whole = (fallback: number, minimum: number, maximum: number, description: string) =>
+  Type.Integer({ default: fallback, minimum, maximum, description });
+const DAY_SECONDS = 86_400;
+
+export const settings = Type.Object({
+  HOST: Type.String({
+    default: '127.0.0.1',
+    description: 'Address to listen on. The service has no access control of its own yet: keep it private.',
+  }),
+  PORT: whole(3000, 0, 65_535, 'Port to listen on; 0 takes a free one.'),
+  LOG_LEVEL: Type.Union(
+    ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'].map((level) => Type.Literal(level)),
+    { default: 'info', description: 'pino log level. debug adds a line for every request.' },
+  ),
+  REDIS_URL: Type.String({
+    default: '',
+    description: 'Redis or Valkey (>= 6.2) to use. Empty: the service runs its own under DATA_DIR.',
+  }),
+  DATA_DIR: Type.String({ default: '.data', description: 'Where the own Redis keeps its data.' }),
+  REDIS_APPENDFSYNC: Type.Union(
+    ['always', 'everysec', 'no'].map((policy) => Type.Literal(policy)),
+    {
+      default: 'everysec',
+      description:
+        'When the own Redis syncs its append-only file. always: an acknowledged event survives a power cut.',
+    },
+  ),
+  REDIS_CONNECT_TIMEOUT_MS: whole(500, 10, 60_000, 'How long a connection to Redis may take.'),
+  REDIS_INGEST_TIMEOUT_MS: whole(
+    5_000,
+    50,
+    60_000,
+    'How long a write may take before its outcome is unknown.',
+  ),
+  REDIS_QUERY_TIMEOUT_MS: whole(800, 50, 60_000, 'How long a question may take.'),
+  EVICTION_ALLOWED: Type.Boolean({
+    default: false,
+    description: 'Be ready although maxmemory-policy is not noeviction, so that Redis may drop sketches.',
+  }),
+  BATCH_EVENTS_MAX: whole(10_000, 1, 1_000_000, 'Events in one request, and in one chunk of an NDJSON body.'),
+  BODY_BYTES_MAX: whole(16 * 1024 ** 2, 1024, 1024 ** 3, 'Bytes of one body after decompression.'),
+  FUTURE_SECONDS_MAX: whole(DAY_SECONDS, 0, 10 * 365 * DAY_SECONDS, 'How far ahead of now an event may be.'),
+  SYSTEMS_MAX: whole(10_000, 1, 1_000_000, 'Different systems; an event for one more is a row error.'),
+  PIPELINES_IN_FLIGHT_MAX: whole(2, 1, 16, 'Write pipelines under way to Redis at once.'),
+  INGEST_PENDING_BYTES_MAX: whole(
+    64 * 1024 ** 2,
+    1024,
+    16 * 1024 ** 3,
+    'Bytes of request bodies waiting for Redis; past it new events get 503.',
+  ),
+  REPEAT_FILTER_VALUES_MAX: whole(500_000, 0, 100_000_000, 'Values remembered as already written; 0: none.'),
+  RETENTION_MINUTE_SECONDS: whole(7_200, 60, DAY_SECONDS, 'Minute buckets are kept this long.'),
+  RETENTION_HOUR_SECONDS: whole(
+    7 * DAY_SECONDS,
+    3_600,
+    366 * DAY_SECONDS,
+    'Hour buckets are kept this long.',
+  ),
+  RETENTION_DAY_SECONDS: whole(90 * DAY_SECONDS, DAY_SECONDS, 3_660 * DAY_SECONDS, 'Day buckets.'),
+  RETENTION_WEEK_SECONDS: whole(364 * DAY_SECONDS, 7 * DAY_SECONDS, 3_660 * DAY_SECONDS, 'Week buckets.'),
+  RETENTION_MONTH_SECONDS: whole(730 * DAY_SECONDS, 31 * DAY_SECONDS, 3_660 * DAY_SECONDS, 'Month buckets.'),
+  STOP_SECONDS_MAX: whole(25, 1, 600, 'How long a clean stop may take before it is cut short.'),
+});
+
+export type Config = Static<typeof settings>;
+
+/**
+ * The settings of this process.
+ * @param env names and values as text, by default the environment
+ * @throws Error that names the setting whose value is refused
+ */
+export function loadConfig(env: Record<string, string | undefined> = process.env): Config {
+  const data = Object.fromEntries(
+    Object.entries(env).filter(([name, value]) => name in settings.properties && value !== ''),
+  );
+  return envSchema<Config>({ schema: settings, data, env: false });
+}

@@ -1,0 +1,91 @@
+/**
+ * Errors: one table of every problem the service answers with, and one of every reason for which a single
+ * row is refused. Problems go out as RFC 9457 `application/problem+json`; `/problems/<code>` explains each.
+ *
+ * Senders decide by the status whether to send again, so it is chosen for them: 4xx only where sending the
+ * same bytes again cannot help, 503 with `Retry-After` where it can. Never 207, 408 or (on ingest) 500: well
+ * known log shippers retry the first for ever and drop the data on the others.
+ */
+interface ProblemRow {
+  status: number;
+  title: string;
+  /** Seconds a client should wait before it tries again. */
+  retryAfterSeconds?: number;
+}
+
+const problemTable = {
+  body_malformed: { status: 400, title: 'The body cannot be read' },
+  body_not_utf8: { status: 400, title: 'The body is not UTF-8' },
+  batch_empty: { status: 400, title: 'The body holds no event' },
+  events_invalid: { status: 400, title: 'No event could be accepted' },
+  parameter_invalid: { status: 400, title: 'A parameter is not valid' },
+  not_found: { status: 404, title: 'There is nothing here' },
+  no_data: { status: 404, title: 'There is no data for this question' },
+  method_not_allowed: { status: 405, title: 'This method is not offered here' },
+  body_too_large: { status: 413, title: 'The body is too large' },
+  batch_too_large: { status: 413, title: 'The batch holds too many events' },
+  name_too_long: { status: 414, title: 'A name in the address is too long' },
+  content_type_unsupported: { status: 415, title: 'The content type is not read here' },
+  content_encoding_unsupported: { status: 415, title: 'The content encoding is not read here' },
+  window_unsupported: { status: 422, title: 'This metric does not keep that window' },
+  request_invalid: { status: 400, title: 'The request cannot be served' },
+  internal: { status: 500, title: 'The question could not be answered' },
+  overloaded: { status: 503, title: 'Too much is waiting for Redis', retryAfterSeconds: 1 },
+  redis_unavailable: { status: 503, title: 'Redis cannot be reached', retryAfterSeconds: 2 },
+  outcome_unknown: { status: 503, title: 'The events may or may not be stored', retryAfterSeconds: 2 },
+  stopping: { status: 503, title: 'The service is stopping', retryAfterSeconds: 5 },
+  ingest_failed: { status: 503, title: 'The events could not be stored', retryAfterSeconds: 5 },
+} as const satisfies Record<string, ProblemRow>;
+
+export type ProblemCode = keyof typeof problemTable;
+export const problems: Record<ProblemCode, ProblemRow> = problemTable;
+
+/** Why a row of a batch is refused: code and the sentence that explains it in the documentation. */
+const rowErrorTable = {
+  line_malformed: 'The line is not valid JSON in UTF-8.',
+  line_too_long: 'The line is longer than a whole request may be.',
+  not_an_object: 'An event must be an object.',
+  required: 'The field is required.',
+  type_invalid: 'The field has the wrong type.',
+  value_unknown: 'The value is not one of those allowed.',
+  empty: 'A name or id must have at least one byte.',
+  too_long: 'The name, id or key is longer than allowed.',
+  not_unicode: 'The text holds a lone surrogate or broken UTF-8, so it has no byte form of its own.',
+  name_reserved: 'The name "*" means all systems and cannot be one.',
+  timestamp_invalid: 'Not RFC 3339 with an offset, nor an epoch number, or no date of the calendar.',
+  timestamp_in_future: 'The timestamp is further ahead than allowed.',
+  number_not_finite: 'The number is too large to be represented.',
+  metadata_too_large: 'The metadata has too many keys.',
+  nesting_too_deep: 'The metadata nests too deeply.',
+  systems_limit: 'The largest number of systems is reached.',
+} as const;
+
+export type RowErrorCode = keyof typeof rowErrorTable;
+export const rowErrorCodes: Record<RowErrorCode, string> = rowErrorTable;
+
+/** One refused row: `index` counts from 0, `pointer` is an RFC 6901 JSON pointer into that row. */
+export interface RowError {
+  index: number;
+  code: RowErrorCode;
+  pointer: string;
+  detail: string;
+}
+
+/** One wrong part of a request that is not a row: `parameter` or `pointer` names it. */
+export interface FieldError {
+  pointer: string;
+  detail: string;
+}
+
+/** A problem to be answered; anything else that is thrown is unexpected. */
+export class Problem extends Error {
+  override readonly name = 'Problem';
+  constructor(
+    readonly code: ProblemCode,
+    detail: string,
+    readonly extensions: { errors?: FieldError[] | RowError[]; [member: string]: unknown } = {},
+    options?: ErrorOptions,
+  ) {
+    super(detail, options);
+  }
+}

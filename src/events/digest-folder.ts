@@ -1,0 +1,64 @@
+/**
+ * Folding: a digest list that has grown long is read, merged into one digest and swapped in, by the writer
+ * whose append made it long. Appends go on meanwhile and are kept; of two writers that fold the same list the
+ * header's generation lets one win, and the other's work is dropped. A fold that fails leaves the list as it
+ * was: the next append asks again, and a full list refuses appends until it is folded.
+ */
+
+import type { FastifyBaseLogger } from 'fastify';
+import type { Redis } from 'ioredis';
+import type { Metrics } from '../metrics.js';
+import { call, callScript, readPipeline } from '../redis/pipeline.js';
+import { scripts } from '../redis/scripts.js';
+import {
+  decodeDigest,
+  decodeDigestHeader,
+  encodeDigest,
+  encodeDigestHeader,
+  mergeDigests,
+} from '../sketches/t-digest.js';
+
+interface FolderDependencies {
+  redis: Redis;
+  timeoutMs: number;
+  metrics: Metrics;
+  log: FastifyBaseLogger;
+}
+
+export function createDigestFolder({ redis, timeoutMs, metrics, log }: FolderDependencies) {
+  const folding = new Map<string, Promise<void>>();
+
+  async function foldOnce(key: string): Promise<void> {
+    const range = { ...call('LRANGE', key, 0, -1), binary: true };
+    const [list] = (await readPipeline(redis, [range], timeoutMs)) as [Buffer[]];
+    const [header, ...blobs] = list;
+    if (blobs.length < 2) return;
+    const next = encodeDigestHeader(decodeDigestHeader(header) + 1);
+    const digest = Buffer.from(encodeDigest(mergeDigests(blobs.map(decodeDigest))));
+    const swap = callScript(scripts['fold-digests-1'], [key], [header, blobs.length, next, digest]);
+    const [swapped] = await readPipeline(redis, [swap], timeoutMs);
+    metrics.digestFolds.inc({ outcome: swapped === 1 ? 'folded' : 'overtaken' });
+  }
+
+  return {
+    /** Folds one list; never rejects. Calls for a list that is being folded share the one fold. */
+    fold(key: string): Promise<void> {
+      const running = folding.get(key);
+      if (running) return running;
+      const started = foldOnce(key)
+        .catch((error: Error) => {
+          metrics.digestFolds.inc({ outcome: 'failed' });
+          log.warn({ err: error }, 'a digest list could not be folded');
+        })
+        .finally(() => folding.delete(key));
+      folding.set(key, started);
+      return started;
+    },
+    /** Waits for the folds that are under way. */
+    async settle(): Promise<void> {
+      await Promise.all(folding.values());
+    },
+  };
+}
+
+export type DigestFolder = ReturnType<typeof createDigestFolder>;

@@ -1,0 +1,136 @@
+/**
+ * NDJSON bodies: an event a line, blank lines ignored, the last line end optional. The body is cut into
+ * chunks of rows as it arrives, so one upload may be of any size while no more than a chunk is in memory;
+ * whoever takes the chunks sets the pace, since nothing more is read before the next one is asked for.
+ *
+ * A line that cannot be parsed becomes a marker in its place, and so does one longer than a whole body may
+ * be, whose bytes are passed over without being kept.
+ */
+import { isUtf8 } from 'node:buffer';
+import { malformedLine, oversizedLine } from './rows.js';
+
+const NEWLINE = 0x0a;
+
+export interface Chunk {
+  rows: unknown[];
+  /** Bytes of its lines. */
+  bytes: number;
+}
+
+interface ChunkLimits {
+  /** Lines in one chunk. */
+  rowsMax: number;
+  /** Bytes at which a chunk is closed, and of the longest line. */
+  bytesMax: number;
+}
+
+function parseLine(line: string): unknown {
+  try {
+    return JSON.parse(line);
+  } catch {
+    return malformedLine;
+  }
+}
+
+const isBlank = (line: string) => line.trim() === '';
+
+/** The rows of some lines. Decoded in one go where all is UTF-8, else line by line. */
+function parseLines(lines: Buffer): unknown[] {
+  const rows: unknown[] = [];
+  if (isUtf8(lines)) {
+    for (const line of lines.toString().split('\n')) if (!isBlank(line)) rows.push(parseLine(line));
+    return rows;
+  }
+  for (let from = 0; from < lines.length; ) {
+    const newline = lines.indexOf(NEWLINE, from);
+    const line = lines.subarray(from, newline < 0 ? lines.length : newline);
+    from += line.length + 1;
+    if (!isUtf8(line)) rows.push(malformedLine);
+    else if (!isBlank(line.toString())) rows.push(parseLine(line.toString()));
+  }
+  return rows;
+}
+
+/** What has arrived: whole lines in `segments` (a marker for each oversized one), the begun line in `tail`. */
+function createChunkBuilder({ rowsMax, bytesMax }: ChunkLimits) {
+  let segments: (Buffer | typeof oversizedLine)[] = [];
+  let lines = 0;
+  let bytes = 0;
+  let tail: Buffer[] = [];
+  let tailBytes = 0;
+  let skipping = false;
+
+  function endLine(rest: Buffer): void {
+    if (skipping || tailBytes + rest.length > bytesMax + 1) segments.push(oversizedLine);
+    else segments.push(...tail, rest);
+    bytes += skipping ? 0 : tailBytes + rest.length;
+    lines++;
+    tail = [];
+    tailBytes = 0;
+    skipping = false;
+  }
+
+  return {
+    /** Takes lines off a piece until it is used up or the chunk is full; returns where it stopped. */
+    take(piece: Buffer, from: number): number {
+      let at = from;
+      while (lines < rowsMax && bytes < bytesMax) {
+        const newline = piece.indexOf(NEWLINE, at);
+        if (newline < 0) break;
+        endLine(piece.subarray(at, newline + 1));
+        at = newline + 1;
+      }
+      return at;
+    },
+    /** Keeps the begun line, or only the fact of it where it is too long. */
+    keep(rest: Buffer): void {
+      tailBytes += rest.length;
+      skipping ||= tailBytes > bytesMax;
+      if (skipping) tail = [];
+      else if (rest.length > 0) tail.push(rest);
+    },
+    /** At the end of the body the begun line is a line. */
+    finish(): void {
+      if (tailBytes > 0) endLine(Buffer.alloc(0));
+    },
+    isFull: () => lines >= rowsMax || bytes >= bytesMax,
+    drain(): Chunk {
+      const rows: unknown[] = [];
+      for (let i = 0; i < segments.length; ) {
+        if (segments[i] === oversizedLine) {
+          rows.push(oversizedLine);
+          i++;
+          continue;
+        }
+        const run: Buffer[] = [];
+        for (let part = segments[i]; part && part !== oversizedLine; part = segments[++i]) run.push(part);
+        for (const row of parseLines(Buffer.concat(run))) rows.push(row);
+      }
+      const chunk = { rows, bytes };
+      segments = [];
+      lines = 0;
+      bytes = 0;
+      return chunk;
+    },
+  };
+}
+
+/**
+ * Cuts a body into chunks of at most `rowsMax` lines; a chunk is closed by the line that brings it to
+ * `bytesMax`. Chunks without a row (blank lines only) are left out.
+ */
+export async function* readNdjson(body: AsyncIterable<Buffer>, limits: ChunkLimits): AsyncGenerator<Chunk> {
+  const builder = createChunkBuilder(limits);
+  for await (const piece of body) {
+    let at = builder.take(piece, 0);
+    while (builder.isFull()) {
+      const chunk = builder.drain();
+      if (chunk.rows.length > 0) yield chunk;
+      at = builder.take(piece, at);
+    }
+    builder.keep(piece.subarray(at));
+  }
+  builder.finish();
+  const chunk = builder.drain();
+  if (chunk.rows.length > 0) yield chunk;
+}

@@ -1,0 +1,148 @@
+/**
+ * Ingest: rows in, an account of them out. Every row is read, admitted and folded in one pass, without an
+ * object per event; then the request waits until Redis has acknowledged all it brought.
+ *
+ * Lenient (the rule): good rows are stored, bad ones are named by index, code and pointer; no good row at all
+ * is a 400. Strict (`Prefer: handling=strict`): any bad row is a 400 and nothing is stored.
+ */
+import type { Clock } from '../clock.js';
+import { Problem, type RowError, type RowErrorCode, rowErrorCodes } from '../errors.js';
+import type { Metrics } from '../metrics.js';
+import { foldEvent } from './delta.js';
+import type { Directory } from './directory.js';
+import type { Chunk } from './formats/ndjson.js';
+import { malformedLine, oversizedLine } from './formats/rows.js';
+import { createEventReader, type ReadEvent, type RowProblem } from './read-event.js';
+import type { Place, Writer } from './writer.js';
+
+/** Row errors listed in an answer; the rest is counted. */
+export const rowErrorsListedMax = 100;
+
+export interface Account {
+  accepted: number;
+  rejected: number;
+  /** At most `rowErrorsListedMax`. */
+  errors: RowError[];
+  /** Milliseconds of the last accepted event. */
+  lastAt: number;
+}
+
+interface IngestDependencies {
+  writer: Writer;
+  directory: Directory;
+  clock: Clock;
+  metrics: Metrics;
+  futureMsMax: number;
+  /** Milliseconds that minute buckets are kept. */
+  minuteRetentionMs: number;
+}
+
+const lineProblem = (code: RowErrorCode): RowProblem => ({ code, pointer: '', detail: rowErrorCodes[code] });
+const lineProblems = new Map<unknown, RowProblem>([
+  [malformedLine, lineProblem('line_malformed')],
+  [oversizedLine, lineProblem('line_too_long')],
+]);
+
+export function createIngest(dependencies: IngestDependencies) {
+  const { writer, directory, clock, metrics, futureMsMax, minuteRetentionMs } = dependencies;
+  const reader = createEventReader(futureMsMax);
+
+  function readRow(row: unknown, now: number): RowProblem | undefined {
+    const problem = typeof row === 'symbol' ? lineProblems.get(row) : reader.read(row, now);
+    if (problem || directory.admit(reader.event.system)) return problem;
+    return { code: 'systems_limit', pointer: '/system', detail: rowErrorCodes.systems_limit };
+  }
+
+  function reject(account: Account, index: number, problem: RowProblem): void {
+    account.rejected++;
+    metrics.eventsRejected.inc({ reason: problem.code });
+    if (account.errors.length < rowErrorsListedMax) account.errors.push({ index, ...problem });
+  }
+
+  /** The problem of a request none of whose rows can be stored. */
+  function refusal(account: Account): Problem {
+    const [first] = account.errors;
+    const detail = `${account.rejected} of ${account.rejected + account.accepted} events refused; the first, ${first.index}: ${first.detail}`;
+    const errorsTruncated = account.rejected > account.errors.length;
+    return new Problem('events_invalid', detail, { errors: account.errors, errorsTruncated });
+  }
+
+  const openAccount = (): Account => ({ accepted: 0, rejected: 0, errors: [], lastAt: Number.NaN });
+
+  /** @throws Problem events_invalid where any row is bad */
+  function checkAll(rows: readonly unknown[], now: number): void {
+    const account = openAccount();
+    rows.forEach((row, index) => {
+      const problem = readRow(row, now);
+      if (problem) reject(account, index, problem);
+      else account.accepted++;
+    });
+    if (account.rejected > 0) throw refusal(account);
+  }
+
+  /** Adds rows to an account and waits until the good ones are stored. `first`: the index of the first row. */
+  async function store(
+    rows: readonly unknown[],
+    bytes: number,
+    account: Account,
+    first: number,
+  ): Promise<void> {
+    const now = clock.now();
+    const minutesFrom = now - minuteRetentionMs;
+    const event: ReadEvent = reader.event;
+    let place: Place | undefined;
+    let accepted = 0;
+    for (let i = 0; i < rows.length; i++) {
+      const problem = readRow(rows[i], now);
+      if (problem) {
+        reject(account, first + i, problem);
+        continue;
+      }
+      place ??= writer.join(bytes);
+      foldEvent(place.delta, event, place.request, minutesFrom);
+      accepted++;
+      account.lastAt = event.at;
+    }
+    if (!place) return;
+    await place.stored;
+    account.accepted += accepted;
+    metrics.eventsAccepted.inc(accepted);
+  }
+
+  return {
+    /**
+     * Stores the rows of one body.
+     * @throws Problem events_invalid, or 503 where it is not certain that all good rows are stored
+     */
+    async ingest(rows: readonly unknown[], bytes: number, strict: boolean): Promise<Account> {
+      if (strict) checkAll(rows, clock.now());
+      const account = openAccount();
+      await store(rows, bytes, account, 0);
+      if (account.accepted === 0) throw refusal(account);
+      return account;
+    },
+
+    /**
+     * Stores chunks one after the other, never reading the next before the last is stored.
+     * @throws Problem as above; `committed_rows` says how many rows, from the first, had been dealt with
+     */
+    async ingestChunks(chunks: AsyncIterable<Chunk>): Promise<Account> {
+      const account = openAccount();
+      let committed = 0;
+      try {
+        for await (const { rows, bytes } of chunks) {
+          await store(rows, bytes, account, committed);
+          committed += rows.length;
+        }
+      } catch (error) {
+        if (!(error instanceof Problem)) throw Object.assign(error as Error, { committed_rows: committed });
+        throw new Problem(error.code, error.message, { ...error.extensions, committed_rows: committed });
+      }
+      if (committed === 0) throw new Problem('batch_empty', 'the body holds no event');
+      if (account.accepted === 0) throw refusal(account);
+      return account;
+    },
+  };
+}
+
+export type Ingest = ReturnType<typeof createIngest>;

@@ -1,0 +1,204 @@
+/**
+ * Reading one event: from whatever a decoder produced to the fields the sketches are fed from, or the reason
+ * why not. Written out by hand because every event passes here: a compiled schema tells that a row is wrong,
+ * but not in the code and JSON pointer per row that a sender can act on, and it walks what nobody reads.
+ *
+ * Ids are taken byte for byte: no trimming, no case folding, control characters and all. What has no bytes of
+ * its own (lone surrogates, all of which would become U+FFFD) is refused, since two ids would become one.
+ * `null` means absent. Unknown fields are ignored; senders add many.
+ */
+import type { RowErrorCode } from '../errors.js';
+import { type EventFields, eventTypes, isMeasurement } from '../sketches/registry.js';
+import { parseInstant } from '../windows/instant.js';
+
+export const eventLimits = {
+  systemBytesMax: 256,
+  idBytesMax: 512,
+  endpointBytesMax: 2_048,
+  metadataKeysMax: 256,
+  numericKeyBytesMax: 256,
+  nestingLevelsMax: 32,
+} as const;
+
+/** A row that was read. One object is used again for every row: take what you need before the next. */
+export interface ReadEvent extends EventFields {
+  system: string;
+  /** Milliseconds since 1970. */
+  at: number;
+  numberKeys: string[];
+  numberValues: number[];
+}
+
+export interface RowProblem {
+  code: RowErrorCode;
+  pointer: string;
+  detail: string;
+}
+
+const typeIndex = new Map<unknown, number>(eventTypes.map((type, index) => [type, index]));
+const measurementKeys = new Map<string, boolean>();
+const MEASUREMENT_KEYS_MAX = 10_000;
+
+/** RFC 6901: `~` and `/` are escaped in a pointer's token. */
+const token = (key: string) => key.replaceAll('~', '~0').replaceAll('/', '~1').toWellFormed();
+
+function isMeasurementKey(key: string): boolean {
+  let known = measurementKeys.get(key);
+  if (known === undefined) {
+    known = isMeasurement(key);
+    if (measurementKeys.size >= MEASUREMENT_KEYS_MAX) measurementKeys.clear();
+    measurementKeys.set(key, known);
+  }
+  return known;
+}
+
+/** What is wrong with a name or id, or undefined. A UTF-16 unit is at most three bytes of UTF-8. */
+function textProblem(value: unknown, pointer: string, bytesMax: number): RowProblem | undefined {
+  if (typeof value !== 'string') {
+    return { code: 'type_invalid', pointer, detail: `${pointer} must be a string` };
+  }
+  if (value.length === 0) return { code: 'empty', pointer, detail: `${pointer} must not be empty` };
+  if (value.length * 3 > bytesMax && Buffer.byteLength(value) > bytesMax) {
+    return { code: 'too_long', pointer, detail: `${pointer} is longer than ${bytesMax} bytes` };
+  }
+  if (!value.isWellFormed()) {
+    return { code: 'not_unicode', pointer, detail: `${pointer} holds a lone surrogate` };
+  }
+  return undefined;
+}
+
+/** Whether a value nests at most `levels` deep. Looks no deeper than that. */
+function nestsWithin(value: unknown, levels: number): boolean {
+  if (typeof value !== 'object' || value === null) return true;
+  if (levels === 0) return false;
+  for (const part of Object.values(value)) if (!nestsWithin(part, levels - 1)) return false;
+  return true;
+}
+
+const isPlainObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' &&
+  value !== null &&
+  !Array.isArray(value) &&
+  !(value instanceof Date) &&
+  !(value instanceof Uint8Array);
+
+/**
+ * A reader of rows.
+ * @param futureMsMax how far ahead of now an event may be
+ */
+export function createEventReader(futureMsMax: number) {
+  const event: ReadEvent = {
+    type: 0,
+    system: '',
+    at: 0,
+    user: undefined,
+    session: undefined,
+    ip: undefined,
+    endpoint: undefined,
+    status: undefined,
+    statusCode: undefined,
+    numberKeys: [],
+    numberValues: [],
+  };
+  let problem: RowProblem | undefined;
+
+  function text(value: unknown, pointer: string, bytesMax: number): string | undefined {
+    if (value === undefined || value === null) return undefined;
+    problem ??= textProblem(value, pointer, bytesMax);
+    return value as string;
+  }
+
+  function readMetadataValue(key: string, value: unknown): RowProblem | undefined {
+    if (typeof value === 'number') {
+      const pointer = `/metadata/${token(key)}`;
+      if (!Number.isFinite(value)) {
+        return { code: 'number_not_finite', pointer, detail: `${pointer} is not a finite number` };
+      }
+      if (!isMeasurementKey(key)) return undefined;
+      event.numberKeys.push(key);
+      event.numberValues.push(value);
+      return textProblem(key, pointer, eventLimits.numericKeyBytesMax);
+    }
+    if (typeof value === 'object' && !nestsWithin(value, eventLimits.nestingLevelsMax)) {
+      const pointer = `/metadata/${token(key)}`;
+      const detail = `${pointer} nests deeper than ${eventLimits.nestingLevelsMax} levels`;
+      return { code: 'nesting_too_deep', pointer, detail };
+    }
+    return undefined;
+  }
+
+  function readMetadata(metadata: Record<string, unknown>): void {
+    const keys = Object.keys(metadata);
+    if (keys.length > eventLimits.metadataKeysMax) {
+      const detail = `/metadata has ${keys.length} keys, more than ${eventLimits.metadataKeysMax}`;
+      problem ??= { code: 'metadata_too_large', pointer: '/metadata', detail };
+      return;
+    }
+    for (const key of keys) problem ??= readMetadataValue(key, metadata[key]);
+    event.ip = text(metadata.ip, '/metadata/ip', eventLimits.idBytesMax);
+    event.endpoint = text(metadata.endpoint, '/metadata/endpoint', eventLimits.endpointBytesMax);
+    event.status = metadata.status;
+    event.statusCode = metadata.status_code;
+  }
+
+  function readTime(value: unknown, now: number): void {
+    event.at = value === undefined || value === null ? now : parseInstant(value);
+    if (Number.isNaN(event.at)) {
+      const detail = '/timestamp must be RFC 3339 with an offset (2026-01-31T13:37:00Z) or an epoch number';
+      problem ??= { code: 'timestamp_invalid', pointer: '/timestamp', detail };
+    } else if (event.at > now + futureMsMax) {
+      const detail = `/timestamp is more than ${futureMsMax / 1_000} s ahead of now`;
+      problem ??= { code: 'timestamp_in_future', pointer: '/timestamp', detail };
+    }
+  }
+
+  function readType(value: unknown): void {
+    event.type = typeIndex.get(value) ?? -1;
+    if (event.type >= 0) return;
+    const missing = value === undefined || value === null;
+    const detail = `/event_type must be one of ${eventTypes.join(', ')}`;
+    problem ??= { code: missing ? 'required' : 'value_unknown', pointer: '/event_type', detail };
+  }
+
+  function readSystem(value: unknown): void {
+    event.system = value as string;
+    if (value === undefined || value === null) {
+      problem ??= { code: 'required', pointer: '/system', detail: '/system is required' };
+      return;
+    }
+    problem ??= textProblem(value, '/system', eventLimits.systemBytesMax);
+    if (value === '*') {
+      problem ??= { code: 'name_reserved', pointer: '/system', detail: '/system must not be "*"' };
+    }
+  }
+
+  /**
+   * Reads one row.
+   * @param now milliseconds, used where the row has no timestamp
+   * @returns the first problem found, or undefined: then `reader.event` holds the row
+   */
+  function read(row: unknown, now: number): RowProblem | undefined {
+    if (!isPlainObject(row)) {
+      return { code: 'not_an_object', pointer: '', detail: 'an event must be an object' };
+    }
+    problem = undefined;
+    event.numberKeys.length = 0;
+    event.numberValues.length = 0;
+    event.ip = event.endpoint = event.status = event.statusCode = undefined;
+    readType(row.event_type);
+    readSystem(row.system);
+    event.user = text(row.user_id, '/user_id', eventLimits.idBytesMax);
+    event.session = text(row.session_id, '/session_id', eventLimits.idBytesMax);
+    readTime(row.timestamp, now);
+    const { metadata } = row;
+    if (isPlainObject(metadata)) readMetadata(metadata);
+    else if (metadata !== undefined && metadata !== null) {
+      problem ??= { code: 'type_invalid', pointer: '/metadata', detail: '/metadata must be an object' };
+    }
+    return problem;
+  }
+
+  return { read, event };
+}
+
+export type EventReader = ReturnType<typeof createEventReader>;

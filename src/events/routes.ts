@@ -1,0 +1,154 @@
+/**
+ * The ingest API. Both paths take every shape and format; they differ in what they answer: `/events` speaks
+ * of one event where the body is one, `/events/batch` always gives the account of a batch.
+ */
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { Problem } from '../errors.js';
+import { problemAnswers } from '../problem-schema.js';
+import { formatInstant } from '../windows/instant.js';
+import { addBodyParsers, contentTypes, type EventsBody } from './body.js';
+import { type Chunk, readNdjson } from './formats/ndjson.js';
+import { type Rows, rowsOf } from './formats/rows.js';
+import type { Account, Ingest } from './ingest.js';
+import { batchAnswerSchema, batchSchema, eventAnswerSchema, eventSchema } from './schemas.js';
+
+interface EventsOptions {
+  ingest: Ingest;
+  batchEventsMax: number;
+  bodyBytesMax: number;
+  randomId: () => string;
+}
+
+const isStrict = (request: FastifyRequest): boolean =>
+  /(?:^|,)\s*handling\s*=\s*"?strict"?\s*(?:$|[,;])/i.test([request.headers.prefer].flat().join(','));
+
+const media = (types: string[], schema: object) =>
+  Object.fromEntries(types.map((type) => [type, { schema }]));
+const ingestProblems = problemAnswers([
+  'body_malformed',
+  'body_too_large',
+  'content_type_unsupported',
+  'redis_unavailable',
+]);
+
+/** The one chunk of an NDJSON body that must not be taken apart. @throws Problem where it needs more */
+async function onlyChunk(chunks: AsyncIterable<Chunk>): Promise<Chunk> {
+  let only: Chunk | undefined;
+  for await (const chunk of chunks) {
+    if (only) throw new Problem('body_too_large', 'a body with handling=strict must fit into one batch');
+    only = chunk;
+  }
+  if (!only) throw new Problem('batch_empty', 'the body holds no event');
+  return only;
+}
+
+export default async function eventsRoutes(app: FastifyInstance, options: EventsOptions): Promise<void> {
+  const { ingest, batchEventsMax, bodyBytesMax, randomId } = options;
+  const chunkLimits = { rowsMax: batchEventsMax, bytesMax: bodyBytesMax };
+
+  function wholeRows(body: EventsBody & { kind: 'value' }): Rows {
+    const rows = rowsOf(body.value);
+    if (rows.rows.length <= batchEventsMax) return rows;
+    const detail = `the body holds ${rows.rows.length} events, more than ${batchEventsMax}; send NDJSON or split it`;
+    throw new Problem('batch_too_large', detail);
+  }
+
+  /** Stores a body, whatever its form. */
+  async function store(
+    body: EventsBody | undefined,
+    strict: boolean,
+  ): Promise<{ account: Account; single: boolean }> {
+    if (!body) throw new Problem('batch_empty', 'there is no body');
+    if (body.kind === 'value') {
+      const { rows, single } = wholeRows(body);
+      return { account: await ingest.ingest(rows, body.bytes, strict), single };
+    }
+    const chunks = readNdjson(body.stream, chunkLimits);
+    if (!strict) return { account: await ingest.ingestChunks(chunks), single: false };
+    const { rows, bytes } = await onlyChunk(chunks);
+    return { account: await ingest.ingest(rows, bytes, strict), single: false };
+  }
+
+  function batchAnswer(account: Account, requestId: string) {
+    const { accepted, rejected, errors } = account;
+    return {
+      success: true,
+      processed: accepted,
+      total: accepted + rejected,
+      message: `${accepted} of ${accepted + rejected} events stored`,
+      accepted,
+      rejected,
+      errors,
+      errorsTruncated: rejected > errors.length,
+      requestId,
+    };
+  }
+
+  function begin(request: FastifyRequest, reply: FastifyReply): boolean {
+    const strict = isStrict(request);
+    if (strict) reply.header('preference-applied', 'handling=strict');
+    reply.code(201);
+    return strict;
+  }
+
+  addBodyParsers(app);
+  app.setValidatorCompiler(() => () => true); // rows are read one by one, see read-event.ts
+  const config = { unexpected: 'ingest_failed' as const };
+  const ndjson = media(contentTypes.ndjson, {
+    type: 'string',
+    description: 'One event a line, any number of lines.',
+  });
+  const consumes = (schema: object) => ({
+    content: { ...media([...contentTypes.json, ...contentTypes.msgpack], schema), ...ndjson },
+  });
+
+  app.post<{ Body: EventsBody }>(
+    '/events',
+    {
+      config,
+      schema: {
+        tags: ['events'],
+        summary: 'Send an event',
+        description: 'Takes batches too; those are answered as by /events/batch.',
+        body: consumes(eventSchema),
+        response: { 201: { anyOf: [eventAnswerSchema, batchAnswerSchema] }, ...ingestProblems },
+      },
+      serializerCompiler: () => JSON.stringify,
+    },
+    async (request, reply) => {
+      const { account, single } = await store(request.body, begin(request, reply));
+      if (!single) return batchAnswer(account, request.id);
+      return {
+        success: true,
+        event_id: randomId(),
+        message: 'Event stored',
+        timestamp: formatInstant(account.lastAt),
+      };
+    },
+  );
+
+  app.post<{ Body: EventsBody }>(
+    '/events/batch',
+    {
+      config,
+      schema: {
+        tags: ['events'],
+        summary: 'Send events',
+        description: `Up to ${batchEventsMax} events and ${bodyBytesMax} bytes (decompressed); NDJSON of any size. Good
+rows are stored and bad ones listed, unless \`Prefer: handling=strict\` asks for all or nothing.`,
+        body: consumes(batchSchema),
+        response: { 201: batchAnswerSchema, ...ingestProblems },
+      },
+      serializerCompiler: () => JSON.stringify,
+    },
+    async (request, reply) => {
+      const { account } = await store(request.body, begin(request, reply));
+      return batchAnswer(account, request.id);
+    },
+  );
+
+  // Log shippers ask for the ingest path itself to learn whether it is there, and want exactly 200.
+  for (const url of ['/events', '/events/batch']) {
+    app.head(url, { schema: { hide: true } }, async (_request, reply) => reply.code(200).send());
+  }
+}

@@ -1,0 +1,92 @@
+/** Shapes of the ingest API, for its documentation and its answers. Rows are read by read-event.ts. */
+import { Type } from 'typebox';
+import { rowErrorCodes } from '../errors.js';
+import { eventTypes } from '../sketches/registry.js';
+import { eventLimits } from './read-event.js';
+
+const id = (description: string) =>
+  Type.String({
+    minLength: 1,
+    description: `${description} Kept byte for byte; at most ${eventLimits.idBytesMax} bytes.`,
+  });
+
+export const eventSchema = Type.Object(
+  {
+    event_type: Type.Enum([...eventTypes]),
+    system: Type.String({
+      minLength: 1,
+      description: `The system touched: any text of 1 to ${eventLimits.systemBytesMax} bytes but "*".`,
+    }),
+    user_id: Type.Optional(id('Who.')),
+    session_id: Type.Optional(id('In which session.')),
+    timestamp: Type.Optional(
+      Type.Union([Type.String(), Type.Number()], {
+        description: 'RFC 3339 with an offset, or epoch s, ms, us or ns told by size. Default: now.',
+      }),
+    ),
+    metadata: Type.Optional(
+      Type.Object(
+        {
+          ip: Type.Optional(id('From where.')),
+          endpoint: Type.Optional(
+            Type.String({
+              minLength: 1,
+              description: `What was called, at most ${eventLimits.endpointBytesMax} bytes.`,
+            }),
+          ),
+          status: Type.Optional(
+            Type.Unknown({ description: 'A word, false or an HTTP error says that a login failed.' }),
+          ),
+          status_code: Type.Optional(Type.Unknown()),
+          latency_ms: Type.Optional(Type.Number()),
+        },
+        {
+          description:
+            'Any keys. Numbers are kept as percentiles under their key, except codes, ports and ids.',
+        },
+      ),
+    ),
+  },
+  { title: 'Event' },
+);
+
+export const batchSchema = Type.Union([
+  Type.Object({ events: Type.Array(eventSchema) }),
+  Type.Array(eventSchema),
+  eventSchema,
+]);
+
+const rowErrorSchema = Type.Object({
+  index: Type.Integer({ description: 'Row of the body, from 0.' }),
+  code: Type.String({ description: `One of ${Object.keys(rowErrorCodes).join(', ')}.` }),
+  pointer: Type.String({ description: 'RFC 6901 pointer into the row.' }),
+  detail: Type.String(),
+});
+
+export const batchAnswerSchema = Type.Object({
+  success: Type.Boolean(),
+  processed: Type.Integer({ description: 'Events stored.' }),
+  total: Type.Integer({ description: 'Rows in the body.' }),
+  message: Type.String(),
+  accepted: Type.Integer(),
+  rejected: Type.Integer(),
+  errors: Type.Array(rowErrorSchema),
+  errorsTruncated: Type.Boolean({ description: 'More rows were refused than `errors` lists.' }),
+  requestId: Type.String(),
+});
+
+export const eventAnswerSchema = Type.Object({
+  success: Type.Boolean(),
+  event_id: Type.String(),
+  message: Type.String(),
+  timestamp: Type.String({ description: 'The time the event was counted at.' }),
+});
+
+export const healthAnswerSchema = Type.Object({ status: Type.String(), redis: Type.String() });
+
+export const statsAnswerSchema = Type.Object({
+  connected: Type.Boolean(),
+  used_memory_human: Type.String(),
+  total_keys: Type.Integer(),
+  uptime_seconds: Type.Integer(),
+});

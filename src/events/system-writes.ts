@@ -1,0 +1,143 @@
+/**
+ * System writes: turns the deltas of a group into script calls, and the replies into what is known afterwards.
+ *
+ * - ok: the values are remembered as written under the epoch that Redis named; long digest lists are folded;
+ * - another epoch: nothing of that call was stored; what was known of the system is forgotten and its whole
+ *   delta goes out once more, with nothing left out (calls of it that were stored before a purge were purged);
+ * - a full digest list: nothing of that call was stored; the list is folded and the call sent once more;
+ * - an error: the system's requests fail.
+ */
+import type { Redis } from 'ioredis';
+import type { Clock } from '../clock.js';
+import type { Metrics } from '../metrics.js';
+import { systemKey } from '../redis/keys.js';
+import { type Call, type Outcome, runPipeline } from '../redis/pipeline.js';
+import type { Retention } from '../windows/retention.js';
+import type { SystemDelta } from './delta.js';
+import type { DigestFolder } from './digest-folder.js';
+import { createPlanner } from './hour-plan.js';
+import type { RepeatFilter } from './repeat-filter.js';
+import { type SystemCalls, systemCalls } from './script-calls.js';
+
+interface SystemWritesDependencies {
+  redis: Redis;
+  filter: RepeatFilter;
+  folder: DigestFolder;
+  retention: Retention;
+  clock: Clock;
+  timeoutMs: number;
+  metrics: Metrics;
+  /** A value that no other call of it returns: the epoch of a system that has none. */
+  randomId: () => string;
+}
+
+interface PlannedSystem extends SystemCalls {
+  delta: SystemDelta;
+  /** Of the repeat filter, when this was planned. */
+  generation: number;
+  /** The epochs under which calls of it have been stored. */
+  epochs: Set<string>;
+}
+
+export interface Planned {
+  systems: PlannedSystem[];
+  calls: Call[];
+  bytes: number;
+}
+
+export interface Failure {
+  delta: SystemDelta;
+  error: Error;
+}
+
+const nothingKnown: ReadonlySet<string> = new Set();
+/** How often a call is sent again because Redis asked for it, not because it failed. */
+const ROUNDS_MAX = 4;
+
+export function createSystemWrites(dependencies: SystemWritesDependencies) {
+  const { redis, filter, folder, retention, clock, timeoutMs, metrics, randomId } = dependencies;
+  const planner = createPlanner(retention);
+
+  function planSystem(delta: SystemDelta): PlannedSystem {
+    const epoch = filter.epochOf(delta.system);
+    const known = epoch === '' ? () => nothingKnown : (slot: string) => filter.known(delta.system, slot);
+    const calls = systemCalls(delta, { planner, known, epoch, freshEpoch: randomId() });
+    return { ...calls, delta, generation: filter.generation, epochs: new Set() };
+  }
+
+  function plan(deltas: readonly SystemDelta[]): Planned {
+    planner.at(clock.now());
+    const systems = deltas.map(planSystem);
+    const bytes = systems.reduce((sum, system) => sum + system.bytes, 0);
+    return { systems, calls: systems.flatMap((system) => system.calls), bytes };
+  }
+
+  /** Reads the replies of a system's calls. Returns what has to be sent again, empty where all is stored. */
+  async function settleSystem(
+    system: PlannedSystem,
+    replies: readonly unknown[][],
+  ): Promise<PlannedSystem | undefined> {
+    const { delta } = system;
+    if (replies.some(([state]) => state === 'epoch')) {
+      metrics.epochsChanged.inc();
+      filter.forget(delta.system);
+      return planSystem(delta);
+    }
+    const prefix = systemKey(delta.system);
+    const again: Call[] = [];
+    for (const [index, [state, ...rest]] of replies.entries()) {
+      if (state === 'fold') {
+        await Promise.all(rest.map((suffix) => folder.fold(`${prefix}:${suffix}`)));
+        again.push(system.calls[index]);
+        continue;
+      }
+      const [epoch, dropped, ...long] = rest;
+      system.epochs.add(String(epoch));
+      if (Number(dropped) > 0) metrics.numericKeysDropped.inc(Number(dropped));
+      for (let i = 0; i < long.length; i += 2) void folder.fold(`${prefix}:${long[i]}`);
+    }
+    if (again.length > 0) return { ...system, calls: again };
+    const [epoch, ...others] = system.epochs;
+    if (others.length === 0 && system.generation === filter.generation) {
+      filter.setEpoch(delta.system, epoch);
+      for (const { slot, values } of system.written) filter.remember(delta.system, slot, values);
+    }
+    return undefined;
+  }
+
+  /** Deals with the outcomes of a plan's calls, sending again what Redis asks for. */
+  async function settle(planned: Planned, outcomes: readonly Outcome[]): Promise<Failure[]> {
+    const failures: Failure[] = [];
+    let systems = planned.systems;
+    let replies = outcomes;
+    for (let round = 1; systems.length > 0; round++) {
+      const again: PlannedSystem[] = [];
+      let at = 0;
+      for (const system of systems) {
+        const own = replies.slice(at, at + system.calls.length);
+        at += system.calls.length;
+        const error = own.find((outcome) => outcome.error)?.error;
+        const rest = error
+          ? undefined
+          : await settleSystem(
+              system,
+              own.map((o) => (o as { reply: unknown[] }).reply),
+            );
+        if (error) failures.push({ delta: system.delta, error });
+        else if (rest && round < ROUNDS_MAX) again.push(rest);
+        else if (rest)
+          failures.push({ delta: rest.delta, error: new Error('Redis keeps asking for the same call') });
+      }
+      systems = again;
+      if (again.length > 0) {
+        const calls = again.flatMap((system) => system.calls);
+        replies = await runPipeline(redis, calls, timeoutMs);
+      }
+    }
+    return failures;
+  }
+
+  return { plan, settle };
+}
+
+export type SystemWrites = ReturnType<typeof createSystemWrites>;

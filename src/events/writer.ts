@@ -1,0 +1,160 @@
+/**
+ * The writer: group commit. While pipelines are on their way to Redis, the events of all requests that arrive
+ * gather in one delta; when one returns, the delta leaves as the next, and every request in it is answered
+ * after Redis has acknowledged. Idle, a request leaves at once; busy, batches grow by themselves.
+ *
+ * Contract: nothing is acknowledged before Redis has it, and nothing is sent twice. A request fails as a
+ * whole (503) when any script call that carried rows of it failed or had no known outcome; sent again it may
+ * count twice: at least once. What waits is bounded in bytes; past the bound new requests fail at once.
+ *
+ * Redis down: requests fail at once; those in flight fail when the connection breaks or the time is up.
+ */
+import type { Redis } from 'ioredis';
+import { Problem } from '../errors.js';
+import type { Metrics } from '../metrics.js';
+import { isUnsent, type Outcome, runPipeline } from '../redis/pipeline.js';
+import { createDelta, type Delta } from './delta.js';
+import type { Directory } from './directory.js';
+import type { SystemWrites } from './system-writes.js';
+
+/** A group is closed at this many events, so that encoding it never blocks the event loop for long. */
+const GROUP_EVENTS_MAX = 20_000;
+
+interface Group {
+  delta: Delta;
+  bytes: number;
+  requests: Map<number, { resolve: () => void; reject: (problem: Problem) => void }>;
+}
+
+/** A request's place in a group: fold its events into `delta` at once, then wait for `stored`. */
+export interface Place {
+  delta: Delta;
+  request: number;
+  stored: Promise<void>;
+}
+
+interface WriterDependencies {
+  redis: Redis;
+  directory: Directory;
+  writes: SystemWrites;
+  pipelinesInFlightMax: number;
+  pendingBytesMax: number;
+  timeoutMs: number;
+  metrics: Metrics;
+}
+
+/** The problem that a failed call is to its requests. */
+export function problemOf(error: Error): Problem {
+  if (isUnsent(error)) return new Problem('redis_unavailable', 'Redis cannot be reached; nothing was stored');
+  if (error.name !== 'ReplyError') {
+    const detail = 'the connection to Redis broke before it answered; the events may be stored or not';
+    return new Problem('outcome_unknown', detail, {}, { cause: error });
+  }
+  return new Problem('ingest_failed', 'Redis refused the write', {}, { cause: error });
+}
+
+export function createWriter(dependencies: WriterDependencies) {
+  const { redis, directory, writes, pipelinesInFlightMax, pendingBytesMax, timeoutMs, metrics } =
+    dependencies;
+  const queue: Group[] = [];
+  let inFlight = 0;
+  let pendingBytes = 0;
+  let requests = 0;
+  let scheduled = false;
+  let whenIdle: (() => void)[] = [];
+
+  /** Sends one group; resolves when all its requests are answered. */
+  async function commit(group: Group): Promise<void> {
+    const systems = [...group.delta.systems.values()];
+    const registration = directory.registration(systems);
+    const planned = writes.plan(systems);
+    const calls = [...(registration ? [registration.call] : []), ...planned.calls];
+    const endTimer = metrics.pipelineSeconds.startTimer();
+    const outcomes: Outcome[] = await runPipeline(redis, calls, timeoutMs);
+    endTimer();
+    metrics.pipelineBytes.observe(planned.bytes);
+    metrics.groupCommitEvents.observe(group.delta.events);
+    const failures = new Map<number, Error>();
+    if (registration) {
+      const [outcome] = outcomes.splice(0, 1);
+      if (outcome.error) for (const id of group.requests.keys()) failures.set(id, outcome.error);
+      else directory.registered(registration.entries, Number(outcome.reply));
+    }
+    for (const { delta, error } of await writes.settle(planned, outcomes)) {
+      for (const id of delta.requests) failures.set(id, error);
+    }
+    for (const [id, { resolve, reject }] of group.requests) {
+      const error = failures.get(id);
+      if (error) reject(problemOf(error));
+      else resolve();
+    }
+  }
+
+  function next(): void {
+    scheduled = false;
+    while (inFlight < pipelinesInFlightMax && queue.length > 0) {
+      const group = queue.shift() as Group;
+      inFlight++;
+      commit(group)
+        .catch((error: Error) => {
+          for (const { reject } of group.requests.values()) reject(problemOf(error));
+        })
+        .finally(() => {
+          inFlight--;
+          pendingBytes -= group.bytes;
+          metrics.pendingBytes.set(pendingBytes);
+          next();
+        });
+    }
+    if (inFlight === 0) {
+      for (const resolve of whenIdle) resolve();
+      whenIdle = [];
+    }
+  }
+
+  function openGroup(): Group {
+    const last = queue.at(-1);
+    if (last && last.delta.events < GROUP_EVENTS_MAX) return last;
+    const group = { delta: createDelta(), bytes: 0, requests: new Map() };
+    queue.push(group);
+    return group;
+  }
+
+  return {
+    /**
+     * Takes a place in the next group for a request of so many bytes.
+     * @throws Problem overloaded, redis_unavailable: nothing was stored
+     */
+    join(bytes: number): Place {
+      if (redis.status !== 'ready' || !directory.isLoaded) {
+        throw new Problem('redis_unavailable', 'Redis cannot be reached; nothing was stored');
+      }
+      if (pendingBytes > 0 && pendingBytes + bytes > pendingBytesMax) {
+        throw new Problem('overloaded', 'too much is waiting for Redis; nothing was stored');
+      }
+      const group = openGroup();
+      const request = requests++;
+      group.bytes += bytes;
+      pendingBytes += bytes;
+      const stored = new Promise<void>((resolve, reject) => {
+        group.requests.set(request, { resolve, reject });
+      });
+      stored.catch(() => undefined); // whoever joined may fail before waiting
+      if (!scheduled) {
+        scheduled = true;
+        setImmediate(next); // the requests of one turn of the event loop leave together
+      }
+      return { delta: group.delta, request, stored };
+    },
+
+    /** Resolves when nothing is waiting or in flight. */
+    drain(): Promise<void> {
+      if (inFlight === 0 && queue.length === 0) return Promise.resolve();
+      return new Promise((resolve) => {
+        whenIdle.push(resolve);
+      });
+    },
+  };
+}
+
+export type Writer = ReturnType<typeof createWriter>;

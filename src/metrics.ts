@@ -1,0 +1,100 @@
+/**
+ * Prometheus metrics: one table. No label takes a value that a client can choose: routes are patterns,
+ * reasons and kinds come from tables.
+ *
+ * The hot path holds on to label children and observes per request or pipeline, never per event.
+ */
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+
+const SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
+const SIZES = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000, 20_000, 50_000];
+const BYTES = [256, 1_024, 4_096, 16_384, 65_536, 262_144, 1_048_576, 4_194_304, 16_777_216];
+
+/** A registry of its own for each app, so that two of them in one process do not collide. */
+export function createMetrics() {
+  const register = new Registry();
+  const registers = [register];
+  let isReady = () => false;
+  const metrics = {
+    register,
+    requestSeconds: new Histogram({
+      name: 'papertrail_http_request_duration_seconds',
+      help: 'Time from the arrival of a request to the end of its answer.',
+      labelNames: ['method', 'route', 'status'],
+      buckets: SECONDS,
+      registers,
+    }),
+    eventsAccepted: new Counter({
+      name: 'papertrail_events_accepted_total',
+      help: 'Events acknowledged after Redis had stored them.',
+      registers,
+    }),
+    eventsRejected: new Counter({
+      name: 'papertrail_events_rejected_total',
+      help: 'Rows refused, by reason.',
+      labelNames: ['reason'],
+      registers,
+    }),
+    pipelineSeconds: new Histogram({
+      name: 'papertrail_pipeline_duration_seconds',
+      help: 'Time of one write pipeline, from sending to the last reply.',
+      buckets: SECONDS,
+      registers,
+    }),
+    pipelineBytes: new Histogram({
+      name: 'papertrail_pipeline_size_bytes',
+      help: 'Bytes of sketch updates in one write pipeline.',
+      buckets: BYTES,
+      registers,
+    }),
+    groupCommitEvents: new Histogram({
+      name: 'papertrail_group_commit_events',
+      help: 'Events that left together in one write pipeline.',
+      buckets: SIZES,
+      registers,
+    }),
+    pendingBytes: new Gauge({
+      name: 'papertrail_ingest_pending_bytes',
+      help: 'Bytes of request bodies waiting for Redis, in flight included.',
+      registers,
+    }),
+    numericKeysDropped: new Counter({
+      name: 'papertrail_numeric_samples_dropped_total',
+      help: 'Numeric metadata values not kept because their system has its full number of numeric keys.',
+      registers,
+    }),
+    epochsChanged: new Counter({
+      name: 'papertrail_epoch_mismatches_total',
+      help: 'Script calls sent again because the epoch of a system had changed.',
+      registers,
+    }),
+    digestFolds: new Counter({
+      name: 'papertrail_digest_folds_total',
+      help: 'Digest lists folded, by outcome.',
+      labelNames: ['outcome'],
+      registers,
+    }),
+    redisErrors: new Counter({
+      name: 'papertrail_redis_errors_total',
+      help: 'Errors met with Redis, by the connection and kind.',
+      labelNames: ['connection', 'kind'],
+      registers,
+    }),
+    ready: new Gauge({
+      name: 'papertrail_ready',
+      help: '1 where /readyz answers 200, else 0.',
+      registers,
+      collect() {
+        this.set(isReady() ? 1 : 0);
+      },
+    }),
+    /** Says where `ready` is to be looked up when it is scraped. */
+    observeReady(look: () => boolean): void {
+      isReady = look;
+    },
+  };
+  collectDefaultMetrics({ register, prefix: 'papertrail_' });
+  return metrics;
+}
+
+export type Metrics = ReturnType<typeof createMetrics>;

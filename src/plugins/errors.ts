@@ -1,0 +1,96 @@
+/**
+ * Errors on the wire: whatever a handler throws becomes one RFC 9457 problem from the table in errors.ts,
+ * with the members `code`, `errors` and `requestId`, and the `error` and `message` that older clients read.
+ * Texts of unexpected errors stay in the log: they may quote what was sent.
+ *
+ * On ingest an unexpected error is a 503, since senders drop what a 500 answered; elsewhere a 500.
+ */
+import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import fp from 'fastify-plugin';
+import { type FieldError, Problem, type ProblemCode, problems } from '../errors.js';
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** The problem that an unexpected error of this route is. */
+    unexpected?: ProblemCode;
+  }
+}
+
+/** Errors of the framework and its plugins, by their code. */
+const frameworkCodes: Record<string, [code: ProblemCode, detail: string]> = {
+  FST_ERR_CTP_BODY_TOO_LARGE: ['body_too_large', 'the body is larger than BODY_BYTES_MAX allows'],
+  FST_ERR_CTP_INVALID_MEDIA_TYPE: [
+    'content_type_unsupported',
+    'Content-Type must be application/json, application/x-ndjson or application/msgpack',
+  ],
+  FST_ERR_CTP_INVALID_CONTENT_LENGTH: ['body_malformed', 'the body is not as long as Content-Length says'],
+  FST_CP_ERR_INVALID_CONTENT_ENCODING: [
+    'content_encoding_unsupported',
+    'Content-Encoding must be gzip, br, deflate or identity',
+  ],
+  FST_CP_ERR_INVALID_CONTENT: ['body_malformed', 'the body cannot be decompressed; it may be cut short'],
+  FST_ERR_MAX_PARAM_LENGTH: ['name_too_long', 'a name in the path is too long'],
+  FST_ERR_BAD_URL: ['request_invalid', 'the path is not a valid URL'],
+  ECONNRESET: ['body_malformed', 'the body ended before its end'],
+};
+
+/** The parameters that failed validation, each with a pointer that names it. */
+function fieldErrors(error: FastifyError): FieldError[] {
+  return (error.validation ?? []).map(({ instancePath, params, message }) => {
+    const name = params.missingProperty ?? params.additionalProperty;
+    const pointer = name === undefined ? instancePath : `${instancePath}/${name}`;
+    const allowed = Array.isArray(params.allowedValues) ? `: ${params.allowedValues.join(', ')}` : '';
+    const what =
+      params.additionalProperty === undefined
+        ? `${message}${allowed}`
+        : 'is not a parameter of this question';
+    return { pointer, detail: name === undefined || params.missingProperty ? what : `${name} ${what}` };
+  });
+}
+
+/** The problem that any thrown value is. */
+function toProblem(error: FastifyError, unexpected: ProblemCode): Problem {
+  if (error instanceof Problem) return error;
+  const committed = 'committed_rows' in error ? { committed_rows: error.committed_rows } : {};
+  if (error.validation) {
+    const errors = fieldErrors(error);
+    const detail = errors.map((field) => `${field.pointer} ${field.detail}`).join('; ');
+    return new Problem('parameter_invalid', detail, { errors });
+  }
+  const known = frameworkCodes[error.code];
+  if (known) return new Problem(known[0], known[1], committed, { cause: error });
+  const client = error.statusCode !== undefined && error.statusCode >= 400 && error.statusCode < 500;
+  const code = client ? 'request_invalid' : unexpected;
+  return new Problem(code, problems[code].title, committed, { cause: error });
+}
+
+function sendProblem(problem: Problem, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const { status, title, retryAfterSeconds } = problems[problem.code];
+  if (status >= 500) request.log.error({ err: problem.cause ?? problem, code: problem.code }, title);
+  if (retryAfterSeconds !== undefined) reply.header('retry-after', retryAfterSeconds);
+  const body = {
+    type: `/problems/${problem.code}`,
+    title,
+    status,
+    detail: problem.message,
+    code: problem.code,
+    ...problem.extensions,
+    requestId: request.id,
+    error: title,
+    message: problem.message,
+  };
+  // A string, so that no response schema reshapes it.
+  return reply.code(status).type('application/problem+json').serializer(String).send(JSON.stringify(body));
+}
+
+export default fp(
+  async (app: FastifyInstance) => {
+    app.setErrorHandler((error: FastifyError, request, reply) =>
+      sendProblem(toProblem(error, request.routeOptions.config.unexpected ?? 'internal'), request, reply),
+    );
+    app.setNotFoundHandler((request, reply) =>
+      sendProblem(new Problem('not_found', 'no such path'), request, reply),
+    );
+  },
+  { name: 'errors' },
+);

@@ -1,0 +1,26 @@
+/**
+ * Request log: one line for what failed on our side, at `debug` one for every request. A line names the
+ * pattern of the route and the request id, never the path or the query, which may carry an id.
+ */
+import type { FastifyInstance } from 'fastify';
+import fp from 'fastify-plugin';
+
+export default fp(
+  async (app: FastifyInstance) => {
+    const everyRequest = ['debug', 'trace'].includes(app.log.level);
+    app.addHook('onRequest', async (request, reply) => {
+      reply.header('x-request-id', request.id);
+    });
+    app.addHook('onResponse', async (request, reply) => {
+      const failed = reply.statusCode >= 500;
+      if (!failed && !everyRequest) return;
+      const { method, routeOptions } = request;
+      const ms = Math.round(reply.elapsedTime * 1_000) / 1_000;
+      request.log[failed ? 'warn' : 'debug'](
+        { method, route: routeOptions.url, status: reply.statusCode, ms },
+        'request',
+      );
+    });
+  },
+  { name: 'logging' },
+);

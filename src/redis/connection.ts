@@ -1,0 +1,57 @@
+/**
+ * Connections to Redis: one for writes and one for questions, so that a question never waits behind a
+ * pipeline of updates.
+ *
+ * ioredis by default sends unanswered commands again after a reconnect and queues without bound while there
+ * is none. Both are switched off: the first would count events twice and report success, the second would
+ * hold events nobody has acknowledged. What cannot be sent now fails now, and the sender tries again.
+ */
+
+import type { FastifyBaseLogger } from 'fastify';
+import { Redis, type RedisOptions } from 'ioredis';
+import type { Metrics } from '../metrics.js';
+import { scripts } from './scripts.js';
+
+const RECONNECT_MS_MAX = 2_000;
+
+export type ConnectionName = 'write' | 'read';
+
+/** Where Redis is: a `redis://` or `rediss://` URL, a unix socket or a port. */
+export type RedisAddress = string | { path: string } | { host: string; port: number };
+
+interface ConnectionDependencies {
+  address: RedisAddress;
+  name: ConnectionName;
+  connectTimeoutMs: number;
+  metrics: Metrics;
+  log: FastifyBaseLogger;
+  /** 0 to 1, for the jitter of reconnects. */
+  random?: () => number;
+}
+
+/** Opens a connection that keeps itself up. It starts at once; `ready` is emitted at every (re)connect. */
+export function createConnection(dependencies: ConnectionDependencies): Redis {
+  const { address, name, connectTimeoutMs, metrics, log, random = Math.random } = dependencies;
+  const options: RedisOptions = {
+    protocol: 2,
+    connectionName: `papertrail-${name}`,
+    connectTimeout: connectTimeoutMs,
+    keepAlive: 10_000,
+    noDelay: true,
+    enableOfflineQueue: false,
+    autoResendUnfulfilledCommands: false,
+    maxRetriesPerRequest: 0,
+    retryStrategy: (attempt) => Math.min(25 * 2 ** attempt, RECONNECT_MS_MAX) * (0.5 + random() / 2),
+  };
+  const redis =
+    typeof address === 'string' ? new Redis(address, options) : new Redis({ ...options, ...address });
+  redis.on('error', (error: Error & { code?: string }) => {
+    metrics.redisErrors.inc({ connection: name, kind: 'connection' });
+    log.warn({ connection: name, code: error.code }, `redis: ${error.message}`);
+  });
+  redis.on('ready', () => {
+    log.info({ connection: name }, 'redis: connected');
+    for (const script of Object.values(scripts)) redis.script('LOAD', script.source).catch(() => undefined);
+  });
+  return redis;
+}

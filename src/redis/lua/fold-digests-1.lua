@@ -1,0 +1,18 @@
+--[[
+Puts one digest in the place of the oldest blobs of a digest list, if nobody else has done so since they were
+read. Blobs appended meanwhile stay, and so does the TTL, since the list never becomes empty.
+
+KEYS[1]  the list: header, blob...
+ARGV[1]  the header that was read    ARGV[2]  how many blobs were read, at least 2
+ARGV[3]  the header to put there     ARGV[4]  the digest of those blobs
+
+Returns  1 folded, 0 the list has changed hands
+]]
+local key, header, blobs = KEYS[1], ARGV[1], tonumber(ARGV[2])
+local next_header, digest = ARGV[3], ARGV[4]
+
+if redis.call('LINDEX', key, 0) ~= header or redis.call('LLEN', key) < blobs + 1 then return 0 end
+redis.call('LTRIM', key, blobs - 1, -1)
+redis.call('LSET', key, 0, next_header)
+redis.call('LSET', key, 1, digest)
+return 1

@@ -1,0 +1,105 @@
+/**
+ * Pipelines: one round trip to Redis for a list of commands, with a reply or an error for each.
+ *
+ * Contract, the same for reads and writes: a command is sent at most once. Nothing is sent again after a cut
+ * connection, because the first try may have been executed; the caller is told and decides. The one exception
+ * is a script that Redis does not know (NOSCRIPT, after a restart or SCRIPT FLUSH): it has not run, so it is
+ * loaded and sent again, and so nothing in a pipeline may rely on what a script earlier in it wrote.
+ *
+ * A pipeline that is not answered in time takes its connection with it: replies that came late would
+ * otherwise be matched to nothing. What was under way then has an unknown outcome.
+ */
+import type { Redis } from 'ioredis';
+import { type Script, scriptBySha } from './scripts.js';
+
+export type Argument = string | number | Buffer;
+export interface Call {
+  name: string;
+  args: Argument[];
+  /** Replies as Buffers, for blobs. */
+  binary?: boolean;
+}
+export type Outcome = { error: Error } | { error?: undefined; reply: unknown };
+
+export const call = (name: string, ...args: Argument[]): Call => ({ name, args });
+export const callScript = (script: Script, keys: string[], args: Argument[], binary = false): Call => ({
+  name: 'EVALSHA',
+  args: [script.sha, keys.length, ...keys, ...args],
+  binary,
+});
+
+/** Whether an error says that the command may or may not have been executed, or never reached Redis. */
+export function isConnectionError(error: Error): boolean {
+  return error.name !== 'ReplyError';
+}
+
+/** Whether the command certainly was not executed because it was never written to a socket. */
+export function isUnsent(error: Error): boolean {
+  return error.message.startsWith("Stream isn't writeable");
+}
+
+/** Errors of ioredis carry the arguments of their command, ids among them, which must not reach a log. */
+function withoutArguments(error: Error & { command?: unknown }): Error {
+  delete error.command;
+  return error;
+}
+
+async function send(redis: Redis, calls: readonly Call[], timeoutMs: number): Promise<Outcome[]> {
+  const pipeline = redis.pipeline();
+  for (const { name, args, binary } of calls) {
+    if (binary) pipeline.callBuffer(name, args);
+    else pipeline.call(name, args);
+  }
+  const timer = setTimeout(() => redis.disconnect(true), timeoutMs);
+  const results = await pipeline.exec();
+  clearTimeout(timer);
+  return (results ?? []).map(([error, reply]) => (error ? { error: withoutArguments(error) } : { reply }));
+}
+
+const isNoScript = (outcome: Outcome) => outcome.error?.message.startsWith('NOSCRIPT') === true;
+
+/** Sends again the calls whose script was not known, after loading it. */
+async function retryUnknownScripts(
+  redis: Redis,
+  calls: readonly Call[],
+  outcomes: Outcome[],
+  timeoutMs: number,
+) {
+  const again = calls.flatMap((_, i) => (isNoScript(outcomes[i]) ? [i] : []));
+  const shas = new Set(again.map((i) => String(calls[i].args[0])));
+  const loads = [...shas]
+    .flatMap((sha) => scriptBySha.get(sha) ?? [])
+    .map((script) => call('SCRIPT', 'LOAD', script.source));
+  const sent = await send(redis, [...loads, ...again.map((i) => calls[i])], timeoutMs);
+  again.forEach((index, i) => {
+    outcomes[index] = sent[loads.length + i];
+  });
+}
+
+/**
+ * One round trip.
+ * @returns an outcome for each call, in order; never throws for what Redis or the connection does
+ */
+export async function runPipeline(
+  redis: Redis,
+  calls: readonly Call[],
+  timeoutMs: number,
+): Promise<Outcome[]> {
+  if (calls.length === 0) return [];
+  const outcomes = await send(redis, calls, timeoutMs);
+  if (outcomes.some(isNoScript)) await retryUnknownScripts(redis, calls, outcomes, timeoutMs);
+  return outcomes;
+}
+
+/** The replies of a pipeline in which any failure fails the whole. @throws the first error */
+export async function readPipeline(
+  redis: Redis,
+  calls: readonly Call[],
+  timeoutMs: number,
+): Promise<unknown[]> {
+  const outcomes = await runPipeline(redis, calls, timeoutMs);
+  return outcomes.map((outcome) => {
+    if (outcome.error) throw outcome.error;
+    return outcome.reply;
+  });
+}

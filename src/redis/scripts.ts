@@ -1,0 +1,76 @@
+/**
+ * Scripts: the Lua files beside this one, each `verb-noun-<number of KEYS, or n>.lua`, with the sketch
+ * parameters put in front as the table `P`, so that a parameter stands in one place only, costs no argument,
+ * and a changed one makes another script (its SHA differs) instead of a mixture.
+ */
+import { createHash } from 'node:crypto';
+import { readdirSync, readFileSync } from 'node:fs';
+import { bloomEnvelope, bloomHeaderBytes, bloomLayers } from '../sketches/bloom.js';
+import { numericKeysMax, reservedNumericKey, topItemsMax } from '../sketches/registry.js';
+import { encodeDigestHeader } from '../sketches/t-digest.js';
+
+/** Digest lists longer than this are folded by the writer that made them so. */
+export const digestFoldLength = 64;
+/** No digest list ever has more elements, the header included. */
+export const digestElementsMax = 256;
+
+export type LuaValue = number | string | Buffer | readonly number[];
+
+const quote = (bytes: Buffer) =>
+  `"${[...bytes].map((byte) => `\\${String(byte).padStart(3, '0')}`).join('')}"`;
+
+function toLua(value: LuaValue): string {
+  if (typeof value === 'number') return String(value);
+  if (typeof value === 'string') return quote(Buffer.from(value));
+  if (Buffer.isBuffer(value)) return quote(value);
+  return `{ ${value.join(', ')} }`;
+}
+
+const parameters: Record<string, LuaValue> = {
+  bloom_envelope: bloomEnvelope,
+  bloom_header_bytes: bloomHeaderBytes,
+  bloom_blocks: bloomLayers.map((layer) => layer.blocks),
+  bloom_offsets: bloomLayers.map((layer) => layer.offsetBytes),
+  bloom_capacities: bloomLayers.map((layer) => layer.capacity),
+  top_items_max: topItemsMax,
+  numeric_keys_max: numericKeysMax,
+  reserved_numeric_key: reservedNumericKey,
+  digest_header: encodeDigestHeader(0),
+  digest_fold_length: digestFoldLength,
+  digest_elements_max: digestElementsMax,
+  /** Lua's unpack ends near 8,000 values. */
+  slice: 1_000,
+};
+
+export interface Script {
+  name: string;
+  /** How many KEYS it takes; undefined where the number varies. */
+  keys: number | undefined;
+  source: string;
+  sha: string;
+}
+
+const names = [
+  'apply-delta-1',
+  'fold-digests-1',
+  'register-systems-2',
+  'list-systems-2',
+  'check-membership-n',
+] as const;
+export type ScriptName = (typeof names)[number];
+
+const folder = new URL('./lua/', import.meta.url);
+export const scriptFiles = (): string[] => readdirSync(folder).filter((file) => file.endsWith('.lua'));
+
+function loadScript(name: ScriptName): Script {
+  const table = Object.entries(parameters).map(([key, value]) => `  ${key} = ${toLua(value)},`);
+  const source = `local P = {\n${table.join('\n')}\n}\n${readFileSync(new URL(`${name}.lua`, folder), 'utf8')}`;
+  const keys = name.endsWith('-n') ? undefined : Number(name.slice(name.lastIndexOf('-') + 1));
+  return { name, keys, source, sha: createHash('sha1').update(source).digest('hex') };
+}
+
+export const scripts = Object.fromEntries(names.map((name) => [name, loadScript(name)])) as Record<
+  ScriptName,
+  Script
+>;
+export const scriptBySha = new Map(Object.values(scripts).map((script) => [script.sha, script]));

@@ -1,0 +1,34 @@
+/**
+ * The process: settings, the own Redis where none is configured, the app, and a clean stop. On SIGTERM or
+ * SIGINT nothing new is accepted, requests under way are answered, then Redis connections close, and the own
+ * Redis last, so that everything acknowledged is on its disk.
+ */
+import closeWithGrace from 'close-with-grace';
+import { pino } from 'pino';
+import { buildApp } from './app.js';
+import { loadConfig } from './config.js';
+import { createLocalServer } from './redis/local-server.js';
+
+const config = loadConfig();
+const log = pino({ level: config.LOG_LEVEL });
+const local = config.REDIS_URL
+  ? undefined
+  : createLocalServer({ dataDir: config.DATA_DIR, appendfsync: config.REDIS_APPENDFSYNC, log });
+
+async function start(): Promise<void> {
+  await local?.start();
+  const app = await buildApp({ config, address: local?.connection ?? config.REDIS_URL, log });
+  closeWithGrace({ delay: config.STOP_SECONDS_MAX * 1_000, logger: log }, async ({ err, signal }) => {
+    if (err) log.fatal({ err }, 'stopping because of an unexpected error');
+    else log.info({ signal }, 'stopping');
+    await app.close();
+    await local?.stop();
+  });
+  await app.listen({ host: config.HOST, port: config.PORT });
+}
+
+start().catch(async (error: Error) => {
+  log.fatal(error.message);
+  await local?.stop();
+  process.exit(1);
+});

@@ -1,0 +1,125 @@
+/**
+ * Packing: how a t-digest joins neighbours, so that about 100 centroids stand for any number of samples.
+ *
+ * The scale function k1, an arcsine, cuts the ranks into `centroidsMax` units, each of which becomes at most
+ * one centroid: 1.6% of the samples in the middle, 0.02% at the ends. (In the terms of the paper the
+ * compression is 200.) k2 would have finer tails, but at a million samples 8% in the middle, too coarse for a
+ * median within one point.
+ *
+ * A centroid belongs to the unit in which the middle of its ranks lies. The usual way, to fill from the left
+ * until a unit is full, leans: what lies between two full centroids always joins the left one, and after
+ * hundreds of merges the ranks have moved by up to half a point. Middles stay where they are: the same merges
+ * cost a tenth of that, and the number of centroids cannot grow.
+ *
+ * A value that fills a unit or more alone is an atom, as in whole milliseconds or status codes. It is packed
+ * into two centroids of equal mean, which is how a reader knows it, and no neighbour joins them; so
+ * interpolation never invents values beside it. Only what is known to have exactly that value counts towards
+ * an atom: single samples and atoms, not a centroid whose mean happens to be the same.
+ */
+export const centroidsMax = 100;
+
+export interface Centroids {
+  /** Ascending. */
+  means: Float64Array;
+  /** Samples of each centroid, whole numbers above 0. */
+  weights: Float64Array;
+}
+
+/** Centroids on their way through a merge; `pure` is how many samples are known to equal the mean. */
+interface Run extends Centroids {
+  pure: Float64Array;
+}
+
+/** All `count` samples of the runs as about `centroidsMax` centroids; up to that many samples as they are. */
+export function packCentroids(runs: readonly Centroids[], count: number): Centroids {
+  const { means, weights, pure } = mergeRuns(runs.map(asRun));
+  if (count <= centroidsMax) return { means, weights };
+  const packed: Packed = { means: [], weights: [], open: -1 };
+  let before = 0;
+  for (let start = 0, end = 1; start < means.length; start = end++) {
+    let weight = weights[start];
+    let exact = pure[start];
+    for (; end < means.length && means[end] === means[start]; end++) {
+      weight += weights[end];
+      exact += pure[end];
+    }
+    if (exact > 1 && scale((before + exact) / count) - scale(before / count) >= 1) {
+      packed.open = -1;
+      push(packed, means[start], Math.ceil(weight / 2));
+      push(packed, means[start], Math.floor(weight / 2));
+    } else {
+      join(packed, means[start], weight, Math.floor(scale((before + weight / 2) / count)));
+    }
+    before += weight;
+  }
+  return { means: Float64Array.from(packed.means), weights: Float64Array.from(packed.weights) };
+}
+
+function asRun({ means, weights }: Centroids): Run {
+  const isPure = (weight: number, i: number) =>
+    weight === 1 || means[i] === means[i - 1] || means[i] === means[i + 1];
+  return { means, weights, pure: weights.map((weight, i) => (isPure(weight, i) ? weight : 0)) };
+}
+
+/** What has been packed; `open` is the unit whose centroid, the last one, may still grow, or -1. */
+interface Packed {
+  means: number[];
+  weights: number[];
+  open: number;
+}
+
+function push(packed: Packed, mean: number, weight: number): void {
+  packed.means.push(mean);
+  packed.weights.push(weight);
+}
+
+function join(packed: Packed, mean: number, weight: number, unit: number): void {
+  if (unit === packed.open) {
+    const last = packed.means.length - 1;
+    const joined = packed.weights[last] + weight;
+    packed.means[last] = weightedMean(packed.means[last], mean, weight / joined);
+    packed.weights[last] = joined;
+  } else {
+    push(packed, mean, weight);
+    packed.open = unit;
+  }
+}
+
+/** k1, from 0 for q = 0 to `centroidsMax` for q = 1. */
+function scale(q: number): number {
+  return centroidsMax * (0.5 + Math.asin(Math.min(2 * q - 1, 1)) / Math.PI);
+}
+
+/** Between `low` and `high` whatever the rounding, and safe where `high - low` would overflow. */
+function weightedMean(low: number, high: number, shareOfHigh: number): number {
+  return Math.min(Math.max(low * (1 - shareOfHigh) + high * shareOfHigh, low), high);
+}
+
+/** Merges sorted runs pairwise, halves first, so that n centroids in r runs take n log r steps. */
+function mergeRuns(runs: readonly Run[]): Run {
+  if (runs.length === 1) return runs[0];
+  if (runs.length === 0) return emptyRun(0);
+  const middle = runs.length >> 1;
+  return mergeTwo(mergeRuns(runs.slice(0, middle)), mergeRuns(runs.slice(middle)));
+}
+
+function mergeTwo(a: Run, b: Run): Run {
+  const merged = emptyRun(a.means.length + b.means.length);
+  for (let out = 0, i = 0, j = 0; out < merged.means.length; out++) {
+    const fromA = j >= b.means.length || (i < a.means.length && a.means[i] <= b.means[j]);
+    const source = fromA ? a : b;
+    const at = fromA ? i++ : j++;
+    merged.means[out] = source.means[at];
+    merged.weights[out] = source.weights[at];
+    merged.pure[out] = source.pure[at];
+  }
+  return merged;
+}
+
+function emptyRun(length: number): Run {
+  return {
+    means: new Float64Array(length),
+    weights: new Float64Array(length),
+    pure: new Float64Array(length),
+  };
+}

@@ -1,0 +1,138 @@
+/**
+ * The registry: which metric is fed by which field of an event, into which sketch, and which windows it can
+ * answer. Adding a metric is adding a row.
+ *
+ * A field is read once an event, into one tally (value to count) per system and hour. What a sketch needs is
+ * taken from the tally when it leaves for Redis: HyperLogLog and Bloom its values, Space-Saving its counts.
+ *
+ * Percentiles are not listed by name: every number in `metadata` is a metric under its own key, except codes,
+ * ports and ids, which are names written as numbers. A system has at most `numericKeysMax` of them;
+ * `reservedNumericKey` always has its place.
+ */
+import type { Grain } from '../windows/bucket.js';
+import type { Window } from '../windows/cover.js';
+
+/** Part of the stored form (counters name types by their place): append only. */
+export const eventTypes = [
+  'user_login',
+  'user_logout',
+  'api_access',
+  'database_access',
+  'file_access',
+  'security_event',
+  'error_event',
+  'admin_action',
+  'custom',
+] as const;
+
+/** What of an event is read. Absent values are undefined. */
+export interface EventFields {
+  /** Index into `eventTypes`. */
+  type: number;
+  user: string | undefined;
+  session: string | undefined;
+  ip: string | undefined;
+  endpoint: string | undefined;
+  /** `metadata.status` and `metadata.status_code`, as they came. */
+  status: unknown;
+  statusCode: unknown;
+}
+
+const FAILED = new Set(
+  'fail failed failure error denied deny reject rejected refused invalid unauthorized forbidden blocked locked'.split(
+    ' ',
+  ),
+);
+
+/** A status that says an attempt failed: a word of the list in any case, false, or an HTTP error. */
+function saysFailed(status: unknown): boolean {
+  if (typeof status === 'string') return FAILED.has(status.toLowerCase());
+  return status === false || (typeof status === 'number' && status >= 400);
+}
+
+const LOGIN = eventTypes.indexOf('user_login');
+const SECURITY = eventTypes.indexOf('security_event');
+
+function failedLoginIp(event: EventFields): string | undefined {
+  if (event.type === SECURITY && event.statusCode !== undefined && event.statusCode !== null) return event.ip;
+  return event.type === LOGIN && saysFailed(event.status) ? event.ip : undefined;
+}
+
+/** The fields that are tallied, in tally order. */
+export const fields: readonly { name: string; read: (event: EventFields) => string | undefined }[] = [
+  { name: 'user', read: (event) => event.user },
+  { name: 'session', read: (event) => event.session },
+  { name: 'ip', read: (event) => event.ip },
+  { name: 'endpoint', read: (event) => event.endpoint },
+  { name: 'type', read: (event) => eventTypes[event.type] },
+  { name: 'failedLoginIp', read: failedLoginIp },
+];
+
+export interface MetricRow {
+  metric: string;
+  field: number;
+}
+const from = (name: string) => fields.findIndex((field) => field.name === name);
+
+export const distinctMetrics: readonly MetricRow[] = [
+  { metric: 'users', field: from('user') },
+  { metric: 'sessions', field: from('session') },
+  { metric: 'ips', field: from('ip') },
+];
+
+export const membershipMetrics: readonly MetricRow[] = [
+  { metric: 'users', field: from('user') },
+  { metric: 'ips', field: from('ip') },
+];
+
+export const topMetrics: readonly MetricRow[] = [
+  { metric: 'active_users', field: from('user') },
+  { metric: 'active_ips', field: from('ip') },
+  { metric: 'event_types', field: from('type') },
+  { metric: 'endpoints', field: from('endpoint') },
+  { metric: 'failed_logins', field: from('failedLoginIp') },
+];
+
+/** Which grain answers which window. What is not here is a 422. */
+export const readGrains = {
+  distinct: {
+    '1m': 'minute',
+    '5m': 'minute',
+    '15m': 'minute',
+    '1h': 'hour',
+    '1d': 'day',
+    '1w': 'week',
+    '1M': 'month',
+  },
+  membership: { '1d': 'day', '1w': 'day', '1M': 'day' },
+  top: { '1h': 'hour', '1d': 'hour' },
+  percentiles: { '1h': 'hour', '1d': 'hour' },
+} as const satisfies Record<string, Partial<Record<Window, Grain>>>;
+
+/** The name under which a kind of sketch counts all events; there is one counter hash a system and day. */
+export const counterMetric = 'events';
+
+/** Items a top-k list tracks in one hour. */
+export const topItemsMax = 1_000;
+
+export const numericKeysMax = 32;
+export const reservedNumericKey = 'latency_ms';
+/** Legacy metric names that answer from a numeric key. */
+export const percentileAliases: ReadonlyMap<string, string> = new Map([['api_latency', 'latency_ms']]);
+
+/** Whether the numbers under a metadata key are measurements. */
+export function isMeasurement(key: string): boolean {
+  return !/^(?:status|code|port)$|_(?:code|port|id)$/.test(key);
+}
+
+const UNITS: readonly [suffix: RegExp, unit: string][] = [
+  [/_ns$/, 'nanoseconds'],
+  [/_us$/, 'microseconds'],
+  [/_ms$/, 'milliseconds'],
+  [/_(?:s|sec|secs|seconds)$/, 'seconds'],
+  [/(?:^|_)bytes(?:_|$)/, 'bytes'],
+  [/_(?:percent|pct)$/, 'percent'],
+];
+
+/** The unit that the name of a numeric key tells, or null. */
+export const unitOf = (key: string): string | null => UNITS.find(([suffix]) => suffix.test(key))?.[1] ?? null;

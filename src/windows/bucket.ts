@@ -1,0 +1,74 @@
+/**
+ * Buckets: the grains in which time is kept, all in UTC, and the names that buckets carry in keys.
+ *
+ *   minute 2017-03-27T1306   hour 2017-03-27T13   day 2017-03-27   week 2017-W13 (ISO 8601)   month 2017-03
+ *
+ * A name sorts by time within its grain, holds no character that means something in a key, and can be read
+ * back. A bucket covers [start, end).
+ */
+import { civilFromDays, DAY_MS, daysFromCivil, daysInMonth, HOUR_MS, MINUTE_MS } from './civil.js';
+
+export const grains = ['minute', 'hour', 'day', 'week', 'month'] as const;
+export type Grain = (typeof grains)[number];
+
+export interface Bucket {
+  grain: Grain;
+  name: string;
+  /** First instant of the bucket, milliseconds. */
+  start: number;
+  /** First instant after it, milliseconds. */
+  end: number;
+}
+
+const pad = (value: number, length = 2) => String(value).padStart(length, '0');
+const floorTo = (at: number, size: number) => Math.floor(at / size) * size;
+
+function dayName(days: number): string {
+  const { year, month, day } = civilFromDays(days);
+  return `${pad(year, 4)}-${pad(month)}-${pad(day)}`;
+}
+
+/** 0 for Monday. 1970-01-01 was a Thursday. */
+const weekday = (days: number) => (((days + 3) % 7) + 7) % 7;
+
+function week(days: number): Bucket {
+  const monday = days - weekday(days);
+  const { year } = civilFromDays(monday + 3); // the year of a week is that of its Thursday
+  const first = daysFromCivil(year, 1, 4);
+  const number = (monday - (first - weekday(first))) / 7 + 1;
+  const name = `${pad(year, 4)}-W${pad(number)}`;
+  return { grain: 'week', name, start: monday * DAY_MS, end: (monday + 7) * DAY_MS };
+}
+
+function month(days: number): Bucket {
+  const { year, month } = civilFromDays(days);
+  const first = daysFromCivil(year, month, 1);
+  const name = `${pad(year, 4)}-${pad(month)}`;
+  return { grain: 'month', name, start: first * DAY_MS, end: (first + daysInMonth(year, month)) * DAY_MS };
+}
+
+/** The bucket of a grain that holds an instant. */
+export function bucketAt(grain: Grain, at: number): Bucket {
+  const days = Math.floor(at / DAY_MS);
+  if (grain === 'week') return week(days);
+  if (grain === 'month') return month(days);
+  if (grain === 'day') {
+    return { grain, name: dayName(days), start: days * DAY_MS, end: (days + 1) * DAY_MS };
+  }
+  const size = grain === 'hour' ? HOUR_MS : MINUTE_MS;
+  const start = floorTo(at, size);
+  const hour = pad(Math.floor((start - days * DAY_MS) / HOUR_MS));
+  const minute = grain === 'minute' ? pad(Math.floor((start % HOUR_MS) / MINUTE_MS + 60) % 60) : '';
+  return { grain, name: `${dayName(days)}T${hour}${minute}`, start, end: start + size };
+}
+
+/** The buckets of a grain that touch [from, to), oldest first. */
+export function bucketsIn(grain: Grain, from: number, to: number): Bucket[] {
+  const buckets: Bucket[] = [];
+  for (let at = from; at < to; ) {
+    const bucket = bucketAt(grain, at);
+    buckets.push(bucket);
+    at = bucket.end;
+  }
+  return buckets;
+}
