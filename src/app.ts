@@ -38,6 +38,7 @@ import { type Retention, recordSeconds } from './windows/retention.js';
 import { startJob } from './workers.js';
 
 const EVICTION_LOOK_MS = 60_000;
+const DIRECTORY_FLUSH_MS = 1_000;
 /** Percent-encoded, the longest system name has three characters a byte. */
 const PARAM_CHARACTERS_MAX = 3 * 512;
 
@@ -143,18 +144,19 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
     directory.load().catch((error: Error) => log.warn({ err: error }, 'the directory could not be read'));
     void readiness.lookAtEviction();
   });
-  const evictionLook = startJob({
-    name: 'eviction look',
-    everyMs: EVICTION_LOOK_MS,
-    run: readiness.lookAtEviction,
-    log,
-  });
+  const jobs = [
+    startJob({ name: 'eviction look', everyMs: EVICTION_LOOK_MS, run: readiness.lookAtEviction, log }),
+    startJob({ name: 'directory flush', everyMs: DIRECTORY_FLUSH_MS, run: directory.flush, log }),
+  ];
 
   app.addHook('preClose', async () => readiness.stop());
   app.addHook('onClose', async () => {
     await writer.drain();
     await folder.settle();
-    await evictionLook.stop();
+    await Promise.all(jobs.map((job) => job.stop()));
+    await directory
+      .flush()
+      .catch((error: Error) => log.warn({ err: error }, 'the directory could not be flushed'));
     redis.write.disconnect();
     redis.read.disconnect();
   });

@@ -85,3 +85,8 @@ export function loadConfig(env: Record<string, string | undefined> = process.env
   );
   return envSchema<Config>({ schema: settings, data, env: false });
 }
+
+/** What the command line takes from the environment: which service it talks to, and where it keeps its notes. */
+export function commandLineEnvironment(env: Record<string, string | undefined> = process.env) {
+  return { base: env.PAPERTRAIL_URL || 'http://127.0.0.1:3000', stateHome: env.XDG_STATE_HOME || undefined };
+}

@@ -18,12 +18,22 @@ const local = config.REDIS_URL
 async function start(): Promise<void> {
   await local?.start();
   const app = await buildApp({ config, address: local?.connection ?? config.REDIS_URL, log });
-  closeWithGrace({ delay: config.STOP_SECONDS_MAX * 1_000, logger: log }, async ({ err, signal }) => {
+  const delay = config.STOP_SECONDS_MAX * 1_000;
+  const grace = closeWithGrace({ delay, logger: log, skip: ['SIGINT', 'SIGTERM'] }, async ({ err }) => {
     if (err) log.fatal({ err }, 'stopping because of an unexpected error');
-    else log.info({ signal }, 'stopping');
     await app.close();
     await local?.stop();
   });
+  // Under npm a Ctrl-C arrives twice, from the terminal and from npm: the second one must not cut the stop short.
+  let stopping = false;
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.on(signal, () => {
+      if (stopping) return;
+      stopping = true;
+      log.info({ signal }, 'stopping');
+      void grace.close();
+    });
+  }
   await app.listen({ host: config.HOST, port: config.PORT });
 }
 

@@ -3,21 +3,23 @@
  * associative, so the events of any number of requests fold into the one delta that leaves for Redis next,
  * in any order, and what an event costs there can be tested without Redis.
  *
- *   system -> hour -> a tally (value -> count) for each field of the registry
- *                  -> events by minute and type
- *                  -> samples by numeric key
- *          -> minute -> the set of values for each distinct metric, only while minutes are kept
+ *   system -> bucket -> a tally (value -> count) for each field of the registry
+ *                    -> events by minute and type
+ *                    -> samples by numeric key
  *
- * The hour is the finest grain that every sketch keeps; coarser ones are filled from its tallies when the
- * delta leaves, so an event costs one map update a field however many sketches a field feeds.
+ * A bucket is the finest grain that is kept for its time: a minute while minutes are kept, else an hour.
+ * Everything coarser is filled from its tallies when the delta leaves, so an event costs one map update a
+ * field, however many sketches and grains the field feeds.
  */
-import { distinctMetrics, fields } from '../sketches/registry.js';
-import { HOUR_MS, MINUTE_MS } from '../windows/civil.js';
+import { fields } from '../sketches/registry.js';
+import { MINUTE_MS } from '../windows/civil.js';
 import type { ReadEvent } from './read-event.js';
 
-export interface HourDelta {
+export interface BucketDelta {
   /** Hours since 1970. */
   hour: number;
+  /** Minutes since 1970, where the bucket is a minute. */
+  minute: number | undefined;
   /** One a field, in the order of the registry: value to count. */
   tallies: Map<string, number>[];
   /** Minute of the hour times 16, plus the index of the event type: count. */
@@ -27,9 +29,8 @@ export interface HourDelta {
 
 export interface SystemDelta {
   system: string;
-  hours: Map<number, HourDelta>;
-  /** Minutes since 1970 to one set a distinct metric, in the order of the registry. */
-  minutes: Map<number, Set<string>[]>;
+  hours: Map<number, BucketDelta>;
+  minutes: Map<number, BucketDelta>;
   /** Milliseconds of the latest event. */
   lastEvent: number;
   /** Which requests have rows here; each once, in order. */
@@ -54,25 +55,23 @@ function systemOf(delta: Delta, system: string): SystemDelta {
   return found;
 }
 
-function hourOf(system: SystemDelta, hour: number): HourDelta {
-  let found = system.hours.get(hour);
+function bucketOf(system: SystemDelta, minute: number, isMinuteKept: boolean): BucketDelta {
+  const hour = Math.floor(minute / 60);
+  const buckets = isMinuteKept ? system.minutes : system.hours;
+  const index = isMinuteKept ? minute : hour;
+  let found = buckets.get(index);
   if (!found) {
-    found = { hour, tallies: fields.map(() => new Map()), counters: new Map(), samples: new Map() };
-    system.hours.set(hour, found);
+    const tallies = fields.map(() => new Map<string, number>());
+    found = {
+      hour,
+      minute: isMinuteKept ? minute : undefined,
+      tallies,
+      counters: new Map(),
+      samples: new Map(),
+    };
+    buckets.set(index, found);
   }
   return found;
-}
-
-function foldMinute(system: SystemDelta, minute: number, event: ReadEvent): void {
-  let sets = system.minutes.get(minute);
-  if (!sets) {
-    sets = distinctMetrics.map(() => new Set());
-    system.minutes.set(minute, sets);
-  }
-  for (let i = 0; i < distinctMetrics.length; i++) {
-    const value = fields[distinctMetrics[i].field].read(event);
-    if (value !== undefined) sets[i].add(value);
-  }
 }
 
 /**
@@ -83,7 +82,8 @@ function foldMinute(system: SystemDelta, minute: number, event: ReadEvent): void
 export function foldEvent(delta: Delta, event: ReadEvent, request: number, minutesFrom: number): void {
   const system = systemOf(delta, event.system);
   const { at, numberKeys } = event;
-  const hour = hourOf(system, Math.floor(at / HOUR_MS));
+  const minute = Math.floor(at / MINUTE_MS);
+  const bucket = bucketOf(system, minute, (minute + 1) * MINUTE_MS >= minutesFrom);
   delta.events++;
   if (at > system.lastEvent) system.lastEvent = at;
   if (system.requests.at(-1) !== request) system.requests.push(request);
@@ -91,16 +91,14 @@ export function foldEvent(delta: Delta, event: ReadEvent, request: number, minut
   for (let i = 0; i < fields.length; i++) {
     const value = fields[i].read(event);
     if (value === undefined) continue;
-    const tally = hour.tallies[i];
+    const tally = bucket.tallies[i];
     tally.set(value, (tally.get(value) ?? 0) + 1);
   }
-  const minute = Math.floor(at / MINUTE_MS);
-  const counter = (minute - hour.hour * 60) * COUNTER_TYPES + event.type;
-  hour.counters.set(counter, (hour.counters.get(counter) ?? 0) + 1);
+  const counter = (minute - bucket.hour * 60) * COUNTER_TYPES + event.type;
+  bucket.counters.set(counter, (bucket.counters.get(counter) ?? 0) + 1);
   for (let i = 0; i < numberKeys.length; i++) {
-    const samples = hour.samples.get(numberKeys[i]);
+    const samples = bucket.samples.get(numberKeys[i]);
     if (samples) samples.push(event.numberValues[i]);
-    else hour.samples.set(numberKeys[i], [event.numberValues[i]]);
+    else bucket.samples.set(numberKeys[i], [event.numberValues[i]]);
   }
-  if ((minute + 1) * MINUTE_MS >= minutesFrom) foldMinute(system, minute, event);
 }

@@ -3,6 +3,9 @@
  * and is mirrored here, so that the bound on the number of systems costs no round trip: a row for one system
  * too many is refused before anything is sent.
  *
+ * A new system is registered by the pipeline that brings its first event; later times of its last event are
+ * written once a second, off the hot path, so a listing may lag that far behind.
+ *
  * Several processes that take in new systems at the same moment may pass the bound together, each by at most
  * the systems of its pipelines in flight; every reply brings the count that all of them have reached.
  */
@@ -14,6 +17,13 @@ import { scripts } from '../redis/scripts.js';
 import type { SystemDelta } from './delta.js';
 
 const RELOAD_MS_MIN = 1_000;
+
+type Entry = [system: string, lastEvent: number];
+
+export interface Registration {
+  call: Call;
+  entries: Entry[];
+}
 
 interface DirectoryDependencies {
   redis: Redis;
@@ -27,6 +37,8 @@ interface DirectoryDependencies {
 export function createDirectory({ redis, systemsMax, timeoutMs, recordSeconds, now }: DirectoryDependencies) {
   /** System to its last event as Redis knows it, -Infinity where it is yet to be written. */
   let known = new Map<string, number>();
+  /** Systems whose last event is later than Redis knows. */
+  let later = new Map<string, number>();
   let total = 0;
   let loadedAt = Number.NEGATIVE_INFINITY;
   let loading: Promise<void> | undefined;
@@ -48,6 +60,16 @@ export function createDirectory({ redis, systemsMax, timeoutMs, recordSeconds, n
     return loading;
   }
 
+  const isRegistered = (system: string) =>
+    (known.get(system) ?? Number.NEGATIVE_INFINITY) > Number.NEGATIVE_INFINITY;
+
+  const register = (entries: readonly Entry[]): Call =>
+    callScript(
+      scripts['register-systems-2'],
+      [directoryKeys.names, directoryKeys.last],
+      [recordSeconds, encodePayload(entries.flat())],
+    );
+
   return {
     load,
     get isLoaded(): boolean {
@@ -65,24 +87,43 @@ export function createDirectory({ redis, systemsMax, timeoutMs, recordSeconds, n
       return false;
     },
 
-    /** The call that registers what is new about some systems, or undefined where nothing is. */
-    registration(systems: Iterable<SystemDelta>): { call: Call; entries: (string | number)[] } | undefined {
-      const entries: (string | number)[] = [];
+    /** The call that registers those systems that are new, or undefined where none is. */
+    registration(systems: Iterable<SystemDelta>): Registration | undefined {
+      const entries: Entry[] = [];
       for (const { system, lastEvent } of systems) {
-        if (lastEvent > (known.get(system) ?? Number.NEGATIVE_INFINITY)) entries.push(system, lastEvent);
+        if (!isRegistered(system)) entries.push([system, lastEvent]);
       }
-      if (entries.length === 0) return undefined;
-      const keys = [directoryKeys.names, directoryKeys.last];
-      return {
-        call: callScript(scripts['register-systems-2'], keys, [recordSeconds, encodePayload(entries)]),
-        entries,
-      };
+      return entries.length === 0 ? undefined : { call: register(entries), entries };
     },
 
     /** Takes note of an acknowledged registration. */
-    registered(entries: readonly (string | number)[], count: number): void {
-      for (let i = 0; i < entries.length; i += 2) known.set(entries[i] as string, entries[i + 1] as number);
-      total = count;
+    registered({ entries }: Registration, reply: unknown): void {
+      for (const [system, lastEvent] of entries) known.set(system, lastEvent);
+      total = Number(reply);
+    },
+
+    /** Takes note of stored events; `flush` writes it down. */
+    stored(systems: Iterable<SystemDelta>): void {
+      for (const { system, lastEvent } of systems) {
+        if (lastEvent > (known.get(system) ?? Number.POSITIVE_INFINITY)) {
+          known.set(system, lastEvent);
+          later.set(system, lastEvent);
+        }
+      }
+    },
+
+    /** Writes the times of last events that are later than Redis knows. What fails is tried at the next flush. */
+    async flush(): Promise<void> {
+      if (later.size === 0 || redis.status !== 'ready') return;
+      const writing = later;
+      later = new Map();
+      try {
+        const [reply] = await readPipeline(redis, [register([...writing])], timeoutMs);
+        total = Number(reply);
+      } catch (error) {
+        for (const [system, at] of writing) if (!later.has(system)) later.set(system, at);
+        throw error;
+      }
     },
   };
 }

@@ -6,7 +6,13 @@
  * longer than its retention, never shorter.
  */
 import { sketchSuffix } from '../redis/keys.js';
-import { counterMetric, distinctMetrics, membershipMetrics, topMetrics } from '../sketches/registry.js';
+import {
+  counterMetric,
+  distinctMetrics,
+  fields,
+  membershipMetrics,
+  topMetrics,
+} from '../sketches/registry.js';
 import { type Bucket, bucketAt } from '../windows/bucket.js';
 import { DAY_MS, HOUR_MS, MINUTE_MS } from '../windows/civil.js';
 import { type Retention, recordSeconds, ttlSeconds } from '../windows/retention.js';
@@ -21,6 +27,10 @@ export interface HourPlan {
   hourOfDay: string;
   /** The hour's first minute, counted from the start of its day. */
   firstMinute: number;
+  /** Slots of the repeat filter, one a field. */
+  hourSlots: string[];
+  daySlots: string[];
+  writtenSlot: string;
   distinct: { fine: Destinations; coarse: Destinations }[];
   membership: Destinations[];
   /** List, overcounts, seconds to live. */
@@ -29,6 +39,13 @@ export interface HourPlan {
   written: Destinations;
   /** Of the digest list of a numeric key. */
   digest(key: string): Destinations;
+}
+
+/** Where a distinct metric of one minute goes. */
+export interface MinutePlan {
+  /** Of the repeat filter. */
+  slot: string;
+  destinations: Destinations;
 }
 
 function createHourPlan(
@@ -45,6 +62,9 @@ function createHourPlan(
     day,
     hourOfDay: hourBucket.name.slice(-2),
     firstMinute: (at - day * DAY_MS) / MINUTE_MS,
+    hourSlots: fields.map((_, field) => `hour ${hour} ${field}`),
+    daySlots: fields.map((_, field) => `day ${day} ${field}`),
+    writtenSlot: `written ${day}`,
     distinct: distinctMetrics.map(({ metric }) => ({
       fine: destination('hll', metric, hourBucket),
       coarse: coarse.flatMap((bucket) => destination('hll', metric, bucket)),
@@ -71,7 +91,7 @@ function createHourPlan(
 export function createPlanner(retention: Retention) {
   let now = 0;
   let hours = new Map<number, HourPlan>();
-  let minutes = new Map<string, Destinations>();
+  let minutes = new Map<number, MinutePlan[]>();
 
   function destination(
     kind: Parameters<typeof sketchSuffix>[0],
@@ -99,13 +119,16 @@ export function createPlanner(retention: Retention) {
       }
       return plan;
     },
-    /** Of the HyperLogLog of a distinct metric (by its place in the registry) in one minute. */
-    minute(minute: number, index: number): Destinations {
-      const id = `${minute} ${index}`;
-      let found = minutes.get(id);
+    /** One plan a distinct metric, in the order of the registry. */
+    minute(minute: number): MinutePlan[] {
+      let found = minutes.get(minute);
       if (!found) {
-        found = destination('hll', distinctMetrics[index].metric, bucketAt('minute', minute * MINUTE_MS));
-        minutes.set(id, found);
+        const bucket = bucketAt('minute', minute * MINUTE_MS);
+        found = distinctMetrics.map(({ metric }, index) => ({
+          slot: `minute ${minute} ${index}`,
+          destinations: destination('hll', metric, bucket),
+        }));
+        minutes.set(minute, found);
       }
       return found;
     },

@@ -108,33 +108,39 @@ export function createEventReader(futureMsMax: number) {
     return value as string;
   }
 
-  function readMetadataValue(key: string, value: unknown): RowProblem | undefined {
-    if (typeof value === 'number') {
+  function readNumber(key: string, value: number): void {
+    if (!Number.isFinite(value)) {
       const pointer = `/metadata/${token(key)}`;
-      if (!Number.isFinite(value)) {
-        return { code: 'number_not_finite', pointer, detail: `${pointer} is not a finite number` };
-      }
-      if (!isMeasurementKey(key)) return undefined;
+      problem ??= { code: 'number_not_finite', pointer, detail: `${pointer} is not a finite number` };
+    } else if (isMeasurementKey(key)) {
       event.numberKeys.push(key);
       event.numberValues.push(value);
-      return textProblem(key, pointer, eventLimits.numericKeyBytesMax);
     }
-    if (typeof value === 'object' && !nestsWithin(value, eventLimits.nestingLevelsMax)) {
-      const pointer = `/metadata/${token(key)}`;
-      const detail = `${pointer} nests deeper than ${eventLimits.nestingLevelsMax} levels`;
-      return { code: 'nesting_too_deep', pointer, detail };
-    }
-    return undefined;
   }
 
   function readMetadata(metadata: Record<string, unknown>): void {
-    const keys = Object.keys(metadata);
-    if (keys.length > eventLimits.metadataKeysMax) {
-      const detail = `/metadata has ${keys.length} keys, more than ${eventLimits.metadataKeysMax}`;
-      problem ??= { code: 'metadata_too_large', pointer: '/metadata', detail };
+    let keys = 0;
+    // Objects from the decoders inherit nothing that is enumerable, and this makes no list of the keys.
+    for (const key in metadata) {
+      keys++;
+      const value = metadata[key];
+      if (typeof value === 'number') readNumber(key, value);
+      else if (typeof value === 'object' && !nestsWithin(value, eventLimits.nestingLevelsMax)) {
+        const pointer = `/metadata/${token(key)}`;
+        const detail = `${pointer} nests deeper than ${eventLimits.nestingLevelsMax} levels`;
+        problem ??= { code: 'nesting_too_deep', pointer, detail };
+      }
+    }
+    if (keys > eventLimits.metadataKeysMax) {
+      const detail = `/metadata has ${keys} keys, more than ${eventLimits.metadataKeysMax}`;
+      problem = { code: 'metadata_too_large', pointer: '/metadata', detail };
       return;
     }
-    for (const key of keys) problem ??= readMetadataValue(key, metadata[key]);
+    for (const key of event.numberKeys) {
+      if (key.length * 3 > eventLimits.numericKeyBytesMax || key.length === 0 || !key.isWellFormed()) {
+        problem ??= textProblem(key, `/metadata/${token(key)}`, eventLimits.numericKeyBytesMax);
+      }
+    }
     event.ip = text(metadata.ip, '/metadata/ip', eventLimits.idBytesMax);
     event.endpoint = text(metadata.endpoint, '/metadata/endpoint', eventLimits.endpointBytesMax);
     event.status = metadata.status;

@@ -8,44 +8,62 @@
  * system hangs on its epoch (a random value in Redis, changed by a purge): where Redis answers with another
  * one, all of that system is forgotten, and after a reconnect, which may lead to another server, everything.
  *
- * Bounded by the number of values; the least recently used slot (system, field, bucket) goes first.
+ * Bounded by the number of values: past it the slots (system, field, bucket) that were not used for longest
+ * go, a good part at once, so that making room is rare.
  */
+interface Slot {
+  values: Set<string>;
+  /** When it was last looked at, in ticks. */
+  used: number;
+}
+
+interface Memory {
+  epoch: string;
+  slots: Map<string, Slot>;
+}
+
 const none: ReadonlySet<string> = new Set();
+/** How full the filter is left when room is made. */
+const KEPT_SHARE = 0.75;
 
 export function createRepeatFilter(valuesMax: number) {
-  const epochs = new Map<string, string>();
-  const slots = new Map<string, Set<string>>();
+  const memories = new Map<string, Memory>();
   let size = 0;
+  let ticks = 0;
   let generation = 0;
 
-  const slotId = (system: string, slot: string) => `${slot}\0${system}`;
-
-  function drop(id: string): void {
-    size -= slots.get(id)?.size ?? 0;
-    slots.delete(id);
+  function forget(system: string): void {
+    for (const slot of memories.get(system)?.slots.values() ?? []) size -= slot.values.size;
+    memories.delete(system);
   }
 
-  function forget(system: string): void {
-    epochs.delete(system);
-    for (const id of slots.keys()) if (id.slice(id.indexOf('\0') + 1) === system) drop(id);
+  function makeRoom(): void {
+    const all = [...memories.values()].flatMap(({ slots }) =>
+      [...slots].map(([id, slot]) => ({ slots, id, slot })),
+    );
+    all.sort((a, b) => a.slot.used - b.slot.used);
+    for (const { slots, id, slot } of all) {
+      if (size <= valuesMax * KEPT_SHARE) break;
+      slots.delete(id);
+      size -= slot.values.size;
+    }
   }
 
   return {
     /** The epoch that what is known of a system hangs on, '' where nothing is known. */
-    epochOf: (system: string): string => epochs.get(system) ?? '',
+    epochOf: (system: string): string => memories.get(system)?.epoch ?? '',
 
     /** Takes note of a system's epoch; if it is another one than before, all of the system is forgotten. */
     setEpoch(system: string, epoch: string): void {
-      if (epochs.get(system) === epoch) return;
+      if (memories.get(system)?.epoch === epoch) return;
       forget(system);
-      epochs.set(system, epoch);
+      memories.set(system, { epoch, slots: new Map() });
     },
 
     forget,
 
     forgetAll(): void {
-      epochs.clear();
-      slots.clear();
+      memories.clear();
       size = 0;
       generation++;
     },
@@ -57,27 +75,26 @@ export function createRepeatFilter(valuesMax: number) {
 
     /** The values known to be in a slot's sketches. */
     known(system: string, slot: string): ReadonlySet<string> {
-      const id = slotId(system, slot);
-      const values = slots.get(id);
-      if (!values) return none;
-      slots.delete(id); // moves it to the end: most recently used
-      slots.set(id, values);
-      return values;
+      const found = memories.get(system)?.slots.get(slot);
+      if (!found) return none;
+      found.used = ticks++;
+      return found.values;
     },
 
     /** Notes values that Redis has acknowledged under the system's present epoch. */
     remember(system: string, slot: string, values: readonly string[]): void {
-      if (values.length === 0 || valuesMax === 0) return;
-      const id = slotId(system, slot);
-      const known = slots.get(id) ?? new Set();
-      slots.set(id, known);
-      const before = known.size;
-      for (const value of values) known.add(value);
-      size += known.size - before;
-      for (const oldest of slots.keys()) {
-        if (size <= valuesMax) break;
-        drop(oldest);
+      const memory = memories.get(system);
+      if (!memory || values.length === 0 || valuesMax === 0) return;
+      let found = memory.slots.get(slot);
+      if (!found) {
+        found = { values: new Set(), used: 0 };
+        memory.slots.set(slot, found);
       }
+      found.used = ticks++;
+      const before = found.values.size;
+      for (const value of values) found.values.add(value);
+      size += found.values.size - before;
+      if (size > valuesMax) makeRoom();
     },
 
     /** How many values are held. */

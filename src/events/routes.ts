@@ -19,8 +19,8 @@ interface EventsOptions {
   randomId: () => string;
 }
 
-const isStrict = (request: FastifyRequest): boolean =>
-  /(?:^|,)\s*handling\s*=\s*"?strict"?\s*(?:$|[,;])/i.test([request.headers.prefer].flat().join(','));
+const isStrict = ({ headers: { prefer } }: FastifyRequest): boolean =>
+  prefer !== undefined && /(?:^|,)\s*handling\s*=\s*"?strict"?\s*(?:$|[,;])/i.test([prefer].flat().join(','));
 
 const media = (types: string[], schema: object) =>
   Object.fromEntries(types.map((type) => [type, { schema }]));
@@ -114,6 +114,7 @@ export default async function eventsRoutes(app: FastifyInstance, options: Events
         response: { 201: { anyOf: [eventAnswerSchema, batchAnswerSchema] }, ...ingestProblems },
       },
       serializerCompiler: () => JSON.stringify,
+      compress: false, // answers are short, and the hook costs more than it saves
     },
     async (request, reply) => {
       const { account, single } = await store(request.body, begin(request, reply));
@@ -140,6 +141,7 @@ rows are stored and bad ones listed, unless \`Prefer: handling=strict\` asks for
         response: { 201: batchAnswerSchema, ...ingestProblems },
       },
       serializerCompiler: () => JSON.stringify,
+      compress: false, // answers are short, and the hook costs more than it saves
     },
     async (request, reply) => {
       const { account } = await store(request.body, begin(request, reply));

@@ -1,8 +1,8 @@
 /**
  * Script calls: a system's delta as calls of apply-delta, with what the repeat filter knows left out.
  *
- * Each field's tally of an hour feeds several sketches: its values the HyperLogLogs of hour, day, week and
- * month and the Bloom filter of the day, its counts a top-k list. A value that is new to the hour but known
+ * Each field's tally feeds several sketches: its values the HyperLogLogs of (minute,) hour, day, week and month
+ * and the Bloom filter of the day, its counts a top-k list. A value that is new to the hour but known
  * to the day goes to the hour's sketch alone. A call is one msgpack argument, not one argument a value:
  * ioredis spends about half a microsecond on each argument, and Redis unpacks msgpack in C (docs/adr/0003).
  *
@@ -17,8 +17,8 @@ import { bloomKeyBytes, writeBloomKey } from '../sketches/bloom.js';
 import { counterField } from '../sketches/counters.js';
 import { distinctMetrics, membershipMetrics, topMetrics } from '../sketches/registry.js';
 import { digestOf, encodeDigest } from '../sketches/t-digest.js';
-import { COUNTER_TYPES, type HourDelta, type SystemDelta } from './delta.js';
-import type { HourPlan, Planner } from './hour-plan.js';
+import { type BucketDelta, COUNTER_TYPES, type SystemDelta } from './delta.js';
+import type { HourPlan, MinutePlan, Planner } from './hour-plan.js';
 
 /** Work of one call, in units of about a microsecond of Redis. */
 const CALL_COST_MAX = 2_000;
@@ -106,18 +106,32 @@ const valueFields = [...new Set([...distinctMetrics, ...membershipMetrics].map((
   }),
 );
 
+interface ValueContext {
+  known: Known;
+  /** Of the bucket's minute, where it is one. */
+  minutePlans: MinutePlan[] | undefined;
+  written: Written[];
+}
+
 const missing = (values: Iterable<string>, known: ReadonlySet<string>): string[] => {
   const fresh: string[] = [];
   for (const value of values) if (!known.has(value)) fresh.push(value);
   return fresh;
 };
 
-function addValues(cutter: Cutter, hour: HourDelta, plan: HourPlan, known: Known, written: Written[]): void {
+function addValues(cutter: Cutter, bucket: BucketDelta, plan: HourPlan, context: ValueContext): void {
+  const { known, minutePlans, written } = context;
   for (const { field, distinct, membership } of valueFields) {
-    const tally = hour.tallies[field];
+    const tally = bucket.tallies[field];
     if (tally.size === 0) continue;
-    const hourSlot = `hour ${hour.hour} ${field}`;
-    const daySlot = `day ${plan.day} ${field}`;
+    const hourSlot = plan.hourSlots[field];
+    const daySlot = plan.daySlots[field];
+    for (const index of minutePlans ? distinct : []) {
+      const { slot, destinations } = (minutePlans as MinutePlan[])[index];
+      const newToMinute = missing(tally.keys(), known(slot));
+      cutter.add('distinct', [destinations], newToMinute, 1);
+      if (newToMinute.length > 0) written.push({ slot, values: newToMinute });
+    }
     const newToHour = missing(tally.keys(), known(hourSlot));
     if (newToHour.length === 0) continue;
     const newToDay = missing(newToHour, known(daySlot));
@@ -133,22 +147,22 @@ function addValues(cutter: Cutter, hour: HourDelta, plan: HourPlan, known: Known
   }
 }
 
-function addCounts(cutter: Cutter, hour: HourDelta, plan: HourPlan): void {
+function addCounts(cutter: Cutter, bucket: BucketDelta, plan: HourPlan): void {
   topMetrics.forEach(({ field }, index) => {
     const counts: (string | number)[] = [];
-    for (const [item, count] of hour.tallies[field]) counts.push(item, count);
+    for (const [item, count] of bucket.tallies[field]) counts.push(item, count);
     cutter.add('tops', plan.tops[index], counts, TOP_ADD_COST, { arity: 2 });
   });
   const counters: (string | number)[] = [];
-  for (const [counter, count] of hour.counters) {
+  for (const [counter, count] of bucket.counters) {
     const minute = plan.firstMinute + Math.floor(counter / COUNTER_TYPES);
     counters.push(counterField(minute, counter % COUNTER_TYPES), count);
   }
   cutter.add('counters', plan.counters, counters, 1, { arity: 2 });
 }
 
-function addSamples(cutter: Cutter, hour: HourDelta, plan: HourPlan): void {
-  for (const [key, samples] of hour.samples) {
+function addSamples(cutter: Cutter, bucket: BucketDelta, plan: HourPlan): void {
+  for (const [key, samples] of bucket.samples) {
     const [suffix, ttl] = plan.digest(key);
     cutter.add(
       'digests',
@@ -156,18 +170,6 @@ function addSamples(cutter: Cutter, hour: HourDelta, plan: HourPlan): void {
       [Buffer.from(encodeDigest(digestOf(samples)))],
       LIST_COST,
     );
-  }
-}
-
-function addMinutes(cutter: Cutter, delta: SystemDelta, planner: Planner, known: Known, written: Written[]) {
-  for (const [minute, sets] of delta.minutes) {
-    sets.forEach((values, index) => {
-      const slot = `minute ${minute} ${index}`;
-      const fresh = missing(values, known(slot));
-      if (fresh.length === 0) return;
-      cutter.add('distinct', [planner.minute(minute, index)], fresh, 1);
-      written.push({ slot, values: fresh });
-    });
   }
 }
 
@@ -185,19 +187,18 @@ export function systemCalls(delta: SystemDelta, context: CallContext): SystemCal
   const { planner, known, epoch, freshEpoch } = context;
   const cutter = createCutter();
   const written: Written[] = [];
-  for (const hour of delta.hours.values()) {
-    const plan = planner.hour(hour.hour);
-    addValues(cutter, hour, plan, known, written);
-    addCounts(cutter, hour, plan);
-    addSamples(cutter, hour, plan);
-    const slot = `written ${plan.day}`;
-    const hourOfDay = plan.hourOfDay;
+  for (const bucket of [...delta.hours.values(), ...delta.minutes.values()]) {
+    const plan = planner.hour(bucket.hour);
+    const minutePlans = bucket.minute === undefined ? undefined : planner.minute(bucket.minute);
+    addValues(cutter, bucket, plan, { known, minutePlans, written });
+    addCounts(cutter, bucket, plan);
+    addSamples(cutter, bucket, plan);
+    const { writtenSlot: slot, hourOfDay } = plan;
     if (!known(slot).has(hourOfDay)) {
       cutter.add('written', plan.written, [hourOfDay], 1);
       written.push({ slot, values: [hourOfDay] });
     }
   }
-  addMinutes(cutter, delta, planner, known, written);
 
   const keys = [systemKey(delta.system)];
   let bytes = 0;

@@ -78,11 +78,12 @@ export function createWriter(dependencies: WriterDependencies) {
     if (registration) {
       const [outcome] = outcomes.splice(0, 1);
       if (outcome.error) for (const id of group.requests.keys()) failures.set(id, outcome.error);
-      else directory.registered(registration.entries, Number(outcome.reply));
+      else directory.registered(registration, outcome.reply);
     }
     for (const { delta, error } of await writes.settle(planned, outcomes)) {
       for (const id of delta.requests) failures.set(id, error);
     }
+    directory.stored(systems);
     for (const [id, { resolve, reject }] of group.requests) {
       const error = failures.get(id);
       if (error) reject(problemOf(error));

@@ -22,7 +22,7 @@
  * Dunning, Ertl 2019, "Computing extremely accurate quantiles using t-digests".
  */
 import { Decoder, Encoder } from '@msgpack/msgpack';
-import { type Centroids, packCentroids } from './centroids.js';
+import { type Centroids, centroidsMax, packCentroids } from './centroids.js';
 import { envelopeBytes, readEnvelope, SketchFormatError, writeEnvelope } from './envelope.js';
 
 export interface Digest extends Centroids {
@@ -44,7 +44,9 @@ export function digestOf(samples: readonly number[] | Float64Array): Digest {
   if (count > 0 && !(Number.isFinite(min) && Number.isFinite(max))) {
     throw new RangeError('A digest takes finite samples only.');
   }
-  return { count, min, max, ...packCentroids([{ means, weights: new Float64Array(count).fill(1) }], count) };
+  const weights = new Float64Array(count).fill(1);
+  if (count <= centroidsMax) return { count, min, max, means, weights };
+  return { count, min, max, ...packCentroids([{ means, weights }], count) };
 }
 
 /** The digest of all samples of all digests; the empty digest for none. */

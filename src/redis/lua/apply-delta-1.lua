@@ -54,17 +54,22 @@ for _, op in ipairs(distinct) do
   end
 end
 
+-- What is read here is kept by key and renewed by what is written, since a delta may bring several operations
+-- on one key: two hours of a day share its filter, two minutes of an hour its lists.
 local headers = {}
-for i, op in ipairs(membership) do
-  headers[i] = call('GETRANGE', prefix .. op[1], 0, P.bloom_header_bytes - 1)
-  expect(headers[i] == '' or headers[i]:sub(1, 4) == P.bloom_envelope, op[1])
+for _, op in ipairs(membership) do
+  local header = headers[op[1]] or call('GETRANGE', prefix .. op[1], 0, P.bloom_header_bytes - 1)
+  headers[op[1]] = header
+  expect(header == '' or header:sub(1, 4) == P.bloom_envelope, op[1])
   expect(#op[3] % 12 == 0, op[1])
 end
 
 local cards, floors = {}, {}
-for i, op in ipairs(tops) do
-  cards[i] = call('ZCARD', prefix .. op[1])
-  floors[i] = tonumber(call('HGET', prefix .. op[2], '') or '0')
+for _, op in ipairs(tops) do
+  if not cards[op[1]] then
+    cards[op[1]] = call('ZCARD', prefix .. op[1])
+    floors[op[1]] = tonumber(call('HGET', prefix .. op[2], '') or '0')
+  end
 end
 
 local admitted, numeric_new, numeric_count, dropped, full = {}, {}, nil, 0, {}
@@ -83,8 +88,8 @@ for i, op in ipairs(digests) do
   end
   if name then
     admitted[i] = true
-    lengths[i] = call('LLEN', prefix .. op[2])
-    if lengths[i] >= P.digest_elements_max then full[#full + 1] = op[2] end
+    lengths[op[2]] = lengths[op[2]] or call('LLEN', prefix .. op[2])
+    if lengths[op[2]] >= P.digest_elements_max then full[#full + 1] = op[2] end
   end
 end
 
@@ -177,8 +182,8 @@ local function add_to_bloom(key, keys, layers, counts)
   return layers
 end
 
-for i, op in ipairs(membership) do
-  local key, header = prefix .. op[1], headers[i]
+for _, op in ipairs(membership) do
+  local key, header = prefix .. op[1], headers[op[1]]
   local layers, counts = 1, { 0, 0, 0, 0, 0, 0, 0, 0 }
   if header == '' then
     extend(key, 1)
@@ -188,14 +193,15 @@ for i, op in ipairs(membership) do
     counts = { struct.unpack('<I4I4I4I4I4I4I4I4', header:sub(9)) }
   end
   layers = add_to_bloom(key, op[3], layers, counts)
-  call('SETRANGE', key, 0, P.bloom_envelope .. string.char(layers, 0, 0, 0)
-    .. struct.pack('<I4I4I4I4I4I4I4I4', unpack(counts, 1, 8)))
+  headers[op[1]] = P.bloom_envelope .. string.char(layers, 0, 0, 0)
+    .. struct.pack('<I4I4I4I4I4I4I4I4', unpack(counts, 1, 8))
+  call('SETRANGE', key, 0, headers[op[1]])
 end
 
 -- Space-Saving, as in sketches/space-saving.ts: tracked items first, then the absent at the floor, then cut.
-for i, op in ipairs(tops) do
+for _, op in ipairs(tops) do
   local key, overs = prefix .. op[1], prefix .. op[2]
-  local card, floor = cards[i], floors[i]
+  local card, floor = cards[op[1]], floors[op[1]]
   local entering, entering_overs = {}, {}
   for j = 4, #op, 2 do
     local item, count = op[j], op[j + 1]
@@ -209,29 +215,33 @@ for i, op in ipairs(tops) do
     end
   end
   in_slices('ZADD', key, entering, 1)
-  if card == 0 then call('EXPIRE', key, op[3]) end
+  if cards[op[1]] == 0 then call('EXPIRE', key, op[3]) end
   in_slices('HSET', overs, entering_overs, 1)
-  local excess = card + #entering / 2 - P.top_items_max
+  card = card + #entering / 2
+  local excess = card - P.top_items_max
   if excess > 0 then
     local evicted, items = call('ZPOPMIN', key, excess), {}
     for j = 1, #evicted, 2 do items[#items + 1] = evicted[j] end
     if floor > 0 then in_slices('HDEL', overs, items, 1) end
-    call('HSET', overs, '', math.max(floor, tonumber(evicted[#evicted])))
+    local raised = math.max(floor, tonumber(evicted[#evicted]))
+    call('HSET', overs, '', raised)
     if floor == 0 then call('EXPIRE', overs, op[3]) end
+    card, floor = P.top_items_max, raised
   end
+  cards[op[1]], floors[op[1]] = card, floor
 end
 
 local reply = { 'ok', epoch, dropped }
 for i, op in ipairs(digests) do
   if admitted[i] then
-    local key = prefix .. op[2]
-    local length
-    if lengths[i] == 0 then
+    local key, length = prefix .. op[2], nil
+    if lengths[op[2]] == 0 then
       length = call('RPUSH', key, P.digest_header, op[5])
       call('EXPIRE', key, op[3])
     else
       length = call('RPUSH', key, op[5])
     end
+    lengths[op[2]] = length
     if length > P.digest_fold_length then
       reply[#reply + 1] = op[2]
       reply[#reply + 1] = length

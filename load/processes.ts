@@ -1,0 +1,95 @@
+/** The processes of a measurement: a Redis and a service of its own, so that nothing else is in the figures. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createServer } from 'node:net';
+import { fileURLToPath } from 'node:url';
+import { Redis } from 'ioredis';
+import { startRedis } from '../test/support/redis-server.js';
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as { port: number };
+  server.close();
+  await once(server, 'close');
+  return port;
+}
+
+async function untilAnswers(url: string): Promise<void> {
+  for (let tries = 0; tries < 200; tries++) {
+    const answer = await fetch(url).catch(() => undefined);
+    if (answer && answer.status < 500) return;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  throw new Error(`${url} does not answer`);
+}
+
+function run(script: string, args: string[], env: Record<string, string>): ChildProcess {
+  const file = fileURLToPath(new URL(script, import.meta.url));
+  const node = process.env.LOAD_NODE_OPTIONS?.split(' ') ?? [];
+  return spawn(process.execPath, [...node, file, ...args], {
+    env: { ...process.env, ...env },
+    stdio: ['ignore', 'ignore', 'inherit'],
+  });
+}
+
+async function end(child: ChildProcess): Promise<void> {
+  const exited = once(child, 'exit');
+  child.kill('SIGTERM');
+  await exited;
+}
+
+/** The bare route. */
+export async function startBare() {
+  const port = await freePort();
+  const child = run('./bare-server.js', [String(port)], {});
+  await untilAnswers(`http://127.0.0.1:${port}/`);
+  return { base: `http://127.0.0.1:${port}`, stop: () => end(child) };
+}
+
+/** CPU seconds that a Redis has used. */
+async function redisCpuSeconds(redis: Redis): Promise<number> {
+  const info = await redis.info('cpu');
+  const line = (name: string) => Number(new RegExp(`^${name}:(.*)`, 'm').exec(info)?.[1]);
+  return line('used_cpu_user') + line('used_cpu_sys');
+}
+
+/** The service on a Redis of its own. */
+export async function startService(env: Record<string, string> = {}) {
+  const server = await startRedis();
+  const port = await freePort();
+  const settings = {
+    REDIS_URL: server.url,
+    PORT: String(port),
+    HOST: '127.0.0.1',
+    LOG_LEVEL: 'warn',
+    ...env,
+  };
+  const child = run('../src/server.js', [], settings);
+  const base = `http://127.0.0.1:${port}`;
+  await untilAnswers(`${base}/readyz`);
+  const redis = new Redis(server.url, { protocol: 2 });
+  return {
+    base,
+    redis,
+    /** Counters so far: CPU seconds of both processes, events stored, pipelines sent. */
+    async counters() {
+      const text = await (await fetch(`${base}/metrics`)).text();
+      const metric = (name: string) => Number(new RegExp(`^${name} (.*)$`, 'm').exec(text)?.[1] ?? 0);
+      return {
+        nodeCpu: metric('papertrail_process_cpu_seconds_total'),
+        redisCpu: await redisCpuSeconds(redis),
+        events: metric('papertrail_events_accepted_total'),
+        pipelines: metric('papertrail_pipeline_duration_seconds_count'),
+        rss: metric('papertrail_process_resident_memory_bytes'),
+      };
+    },
+    async stop() {
+      await end(child);
+      redis.disconnect();
+      await server.stop();
+    },
+  };
+}
+
+export type Service = Awaited<ReturnType<typeof startService>>;

@@ -1,0 +1,171 @@
+/**
+ * Answers as text: what was asked in the first line, then the answer with its bound, then whether all that was
+ * stored for that time is in it. Numbers are shortened to what a person reads; `--json` has them in full.
+ */
+import type { Static } from 'typebox';
+import type * as schemas from '../compliance/schemas.js';
+import { formatFields, formatTable } from './table.js';
+import { formatCount } from './terminal.js';
+
+type Answer<Name extends keyof typeof schemas> = Static<(typeof schemas)[Name]>;
+type Coverage = Answer<'distinctAnswer'>['coverage'];
+type Fields = [name: string, value: string][];
+interface Span {
+  from: string;
+  to: string;
+  window?: string;
+}
+
+const significantDigits = 6;
+
+const coverageTexts: Record<Coverage, string> = {
+  complete: 'complete',
+  partial: 'PARTIAL: some of what was stored for this time is no longer kept',
+  expired: 'EXPIRED: nothing that was stored for this time is kept any more',
+};
+
+const yesNo = (fact: boolean) => (fact ? 'yes' : 'no');
+const percent = (share: number) => `${number(share * 100)}%`;
+const number = (value: number) => String(Number(value.toPrecision(significantDigits)));
+const withUnit = (value: number | null, unit: string | null) =>
+  value === null ? 'no data' : `${number(value)}${unit ? ` ${unit}` : ''}`;
+const spanText = ({ window, from, to }: Span) => `${window ? `${window}, ` : ''}${from} to ${to}`;
+const coverageField = (coverage: Coverage): [string, string] => ['coverage', coverageTexts[coverage]];
+const range = ({ lower, upper }: { lower: number; upper: number }, format = number) =>
+  `${format(lower)} to ${format(upper)}`;
+
+function formatItems(title: string, items: Answer<'topAnswer'>['items']): string[] {
+  if (items.length === 0) return [`${title}: none`];
+  const right = true;
+  const columns = [
+    { title: '#', right },
+    { title },
+    { title: 'count', right },
+    { title: 'at least', right },
+    { title: 'certain' },
+  ];
+  const rows = items.map(({ item, count, lower, guaranteed }, index) => [
+    String(index + 1),
+    item,
+    formatCount(count),
+    formatCount(lower),
+    yesNo(guaranteed),
+  ]);
+  return formatTable(columns, rows);
+}
+
+export function formatDistinct(answer: Answer<'distinctAnswer'>): string[] {
+  const { metric, system, count, bound, coverage } = answer;
+  return formatFields([
+    ['distinct', `${metric} of ${system}`],
+    ['window', spanText(answer)],
+    ['count', formatCount(count)],
+    ['bound', `${range(bound, formatCount)} with ${percent(bound.confidence)} confidence`],
+    coverageField(coverage),
+  ]);
+}
+
+export function formatActivity(answer: Answer<'activityAnswer'>): string[] {
+  const { user_id, ip, system, accessed, probability, saturated, coverage } = answer;
+  const fields: Fields = [
+    ['did', `${user_id === undefined ? `IP ${ip}` : `user ${user_id}`} touch ${system}`],
+    ['window', spanText(answer)],
+    ['answer', yesNo(accessed)],
+    ['probability', probability === null ? 'not known, not all of this time is kept' : percent(probability)],
+    coverageField(coverage),
+  ];
+  if (saturated) fields.push(['warning', 'a filter holds more than it was made for']);
+  return formatFields(fields);
+}
+
+export function formatTop(answer: Answer<'topAnswer'>): string[] {
+  const { metric, system, items, floor, coverage } = answer;
+  const fields: Fields = [
+    ['top', `${metric} of ${system}`],
+    ['window', spanText(answer)],
+    coverageField(coverage),
+  ];
+  if (floor > 0) fields.push(['not tracked', `have ${formatCount(floor)} at most`]);
+  return [...formatFields(fields), '', ...formatItems(metric, items)];
+}
+
+export function formatSummary({ system, timestamp, hourly, daily }: Answer<'summaryAnswer'>): string[] {
+  const uniques = (name: string, span: typeof daily) => [
+    name,
+    formatCount(span.unique_users),
+    formatCount(span.unique_sessions),
+    formatCount(span.unique_ips),
+    spanText(span),
+    coverageTexts[span.coverage],
+  ];
+  const right = true;
+  const columns = [
+    { title: '' },
+    { title: 'users', right },
+    { title: 'sessions', right },
+    { title: 'IPs', right },
+    { title: 'time' },
+    { title: 'coverage' },
+  ];
+  return [
+    ...formatFields([['summary', `of ${system} at ${timestamp}`]]),
+    '',
+    ...formatTable(columns, [uniques('hour', hourly), uniques('day', daily)]),
+    '',
+    ...formatItems('users this hour', hourly.top_users),
+    '',
+    ...formatItems('IPs this hour', hourly.top_ips),
+  ];
+}
+
+function formatQuantiles(answer: Omit<Answer<'percentilesAnswer'>, 'window'>): string[] {
+  const { percentiles, bounds, min, max, unit } = answer;
+  const columns = [
+    { title: 'percentile' },
+    { title: 'value', right: true },
+    { title: 'likely between' },
+    { title: 'rank error', right: true },
+  ];
+  const rows = Object.entries(percentiles).map(([name, value]) => {
+    const bound = bounds[name];
+    return [name, withUnit(value, unit), bound ? range(bound) : '', bound ? percent(bound.rank_error) : ''];
+  });
+  const ends = [
+    ['min', withUnit(min, unit), '', ''],
+    ['max', withUnit(max, unit), '', ''],
+  ];
+  return formatTable(columns, [...rows, ...ends]);
+}
+
+export function formatPercentiles(answer: Answer<'percentilesAnswer'>): string[] {
+  const { metric, system, count, coverage } = answer;
+  const fields: Fields = [
+    ['percentiles', `${metric} of ${system}`],
+    ['window', spanText(answer)],
+    ['samples', formatCount(count)],
+    coverageField(coverage),
+  ];
+  return [...formatFields(fields), '', ...formatQuantiles(answer)];
+}
+
+export function formatLatency(answer: Answer<'latencyAnswer'>): string[] {
+  const targets = Object.entries(answer.sla_status);
+  const lines = formatPercentiles(answer);
+  return targets.length === 0 ? lines : [...lines, '', ...formatFields(targets)];
+}
+
+export function formatSla(answer: Answer<'slaAnswer'>): string[] {
+  const { metric, system, percentile, value, threshold, status, margin, certain, bound, count, unit } =
+    answer;
+  return formatFields([
+    ['sla', `percentile ${percentile} of ${metric} of ${system}`],
+    ['window', spanText(answer)],
+    ['status', certain ? status : `${status}, but the threshold lies within the bound`],
+    ['value', withUnit(value, unit)],
+    ['threshold', withUnit(threshold, unit)],
+    ['margin', withUnit(margin, unit)],
+    ['bound', range(bound)],
+    ['samples', formatCount(count)],
+    coverageField(answer.coverage),
+  ]);
+}

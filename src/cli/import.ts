@@ -1,0 +1,95 @@
+/**
+ * `papertrail import`: files of events, a line each, into a running service, one file after the other.
+ *
+ * An input that cannot be read to its end does not keep the others from being imported; a service that takes
+ * no more events ends it all. The checkpoints of finished files stay until the whole command has succeeded:
+ * given again after a break, the same command passes over what it has done instead of counting it twice.
+ */
+import type { Clock } from '../clock.js';
+import { type ExitStatus, exitStatus, Failure } from './exit.js';
+import { checkpointOf, importFile } from './import-file.js';
+import { type Input, lookAt } from './input.js';
+import { startProgress } from './progress.js';
+import { createReport, type Report } from './report.js';
+import { createSender } from './send.js';
+import { formatCount } from './terminal.js';
+
+export interface ImportOptions {
+  base: string;
+  batchRowsMax: number;
+  parallel: number;
+  retrySeconds: number;
+  restart: boolean;
+  quiet: boolean;
+  stateDir: string;
+}
+
+interface ImportDependencies {
+  clock: Clock;
+  /** 0 to 1, for the jitter of pauses. */
+  random: () => number;
+  stderr: NodeJS.WriteStream;
+  /** Aborted, with a Failure as the reason, to stop after the requests under way. */
+  stop: AbortController;
+}
+
+/** The sum, or nothing where any is unknown. */
+function sum(sizes: (number | undefined)[]): number | undefined {
+  let total = 0;
+  for (const size of sizes) {
+    if (size === undefined) return undefined;
+    total += size;
+  }
+  return total;
+}
+
+function statusOf(failures: Failure[], { rejected, unconfirmed }: Report): ExitStatus {
+  // The last one is what ended it all, if anything did.
+  const last = failures.at(-1);
+  if (last) return last.status;
+  return rejected + unconfirmed > 0 ? exitStatus.negative : exitStatus.done;
+}
+
+/** How far an unfinished input is imported, and how to go on. */
+function placeOf({ name, path }: Input, { files }: Report): string {
+  const entry = files.find(({ file, finished }) => file === name && !finished);
+  if (!entry) return `nothing of ${name} was sent`;
+  const done = `${name} is imported up to line ${formatCount(entry.to_line)}`;
+  return path === undefined
+    ? `${done} and cannot be read again from there`
+    : `${done}, the same command goes on from there`;
+}
+
+/**
+ * Imports inputs: paths, or `-` for standard input.
+ * @throws Failure where one cannot be read at all, before anything is sent
+ */
+export async function importFiles(names: string[], options: ImportOptions, dependencies: ImportDependencies) {
+  const { clock, random, stderr, stop } = dependencies;
+  const { base, quiet, retrySeconds } = options;
+  const inputs = await Promise.all(names.map(lookAt));
+  const startedAt = clock.now();
+  const bytesTotal = sum(inputs.map((input) => input.size));
+  const progress = startProgress({ bytesTotal, quiet, clock, stream: stderr });
+  const account = createReport();
+  const onTrouble = (reason: string) => progress.say(`waiting for the service: ${reason}`);
+  const retryMs = retrySeconds * 1_000;
+  const sender = createSender({ base, retryMs, clock, random, signal: stop.signal, onTrouble });
+  const { report } = account;
+  const failures: Failure[] = [];
+
+  for (const input of inputs) {
+    try {
+      await importFile(input, { ...options, sender, progress, account, stop });
+    } catch (error) {
+      if (!(error instanceof Failure)) throw error;
+      failures.push(error);
+      report.failures.push(`${error.message}; ${placeOf(input, report)}`);
+    }
+    if (stop.signal.aborted) break;
+  }
+  progress.stop();
+  report.seconds = (clock.now() - startedAt) / 1_000;
+  if (failures.length === 0) for (const input of inputs) await checkpointOf(input, options)?.remove();
+  return { report, status: statusOf(failures, report) };
+}

@@ -1,0 +1,81 @@
+/**
+ * Progress on standard error: a bar where that is a terminal and the size of the input is known, else a line
+ * every few seconds, or nothing. The time left follows from the bytes read, since rows differ in length.
+ */
+import { SingleBar } from 'cli-progress';
+import type { Clock } from '../clock.js';
+import { formatCount, formatDuration, printable } from './terminal.js';
+
+const linesEveryMs = 5_000;
+const CLEAR_LINE = '\r\u001b[K';
+
+interface ProgressOptions {
+  /** Bytes of all inputs, where known. */
+  bytesTotal: number | undefined;
+  quiet: boolean;
+  clock: Clock;
+  stream: NodeJS.WriteStream;
+}
+
+/** Starts showing progress. `stop` leaves the last state on the screen. */
+export function startProgress({ bytesTotal, quiet, clock, stream }: ProgressOptions) {
+  const startedAt = clock.now();
+  let bytes = 0;
+  let rows = 0;
+  let firstBytes = 0;
+
+  function state() {
+    const seconds = (clock.now() - startedAt) / 1_000;
+    const rate = seconds > 0 ? rows / seconds : 0;
+    const done = bytes - firstBytes;
+    const left = done > 0 && bytesTotal !== undefined ? ((bytesTotal - bytes) / done) * seconds : undefined;
+    return {
+      rows: formatCount(rows),
+      rate: formatCount(rate),
+      left: left === undefined ? 'time left unknown' : `${formatDuration(Math.max(0, left))} left`,
+    };
+  }
+
+  function writeLine(): void {
+    const { rows, rate, left } = state();
+    const share = bytesTotal ? `, ${Math.floor((100 * bytes) / bytesTotal)}%, ${left}` : '';
+    stream.write(`papertrail: ${rows} rows, ${rate}/s${share}\n`);
+  }
+
+  const hasBar = !quiet && stream.isTTY && bytesTotal !== undefined && bytesTotal > 0;
+  const bar = hasBar
+    ? new SingleBar({
+        format: '{bar} {percentage}%  {rows} rows  {rate}/s  {left}',
+        stream,
+        barsize: 30,
+        hideCursor: false,
+        gracefulExit: false,
+        forceRedraw: true,
+      })
+    : undefined;
+  bar?.start(bytesTotal ?? 0, 0, state());
+  const timer = bar || quiet ? undefined : setInterval(writeLine, linesEveryMs).unref();
+
+  return {
+    addBytes(count: number): void {
+      bytes += count;
+      bar?.update(Math.min(bytes, bytesTotal ?? bytes), state());
+    },
+    addRows(count: number): void {
+      // What was passed over to get where an earlier import stopped says nothing about the speed.
+      if (rows === 0) firstBytes = bytes;
+      rows += count;
+      bar?.update(state());
+    },
+    /** A line among the progress. */
+    say(text: string): void {
+      if (!quiet) stream.write(`${bar ? CLEAR_LINE : ''}papertrail: ${printable(text)}\n`);
+    },
+    stop(): void {
+      bar?.stop();
+      clearInterval(timer);
+    },
+  };
+}
+
+export type Progress = ReturnType<typeof startProgress>;

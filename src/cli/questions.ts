@@ -1,0 +1,94 @@
+/**
+ * `papertrail query`: one table of the questions, each with its place in the API, its parameters and the way
+ * its answer is shown. Values go to the service as they are: it knows what is allowed, and says so.
+ */
+import { Option } from 'commander';
+import * as answers from './answers.js';
+import { type ExitStatus, exitStatus } from './exit.js';
+
+export interface Question {
+  /** As commander reads it: the name, and what must follow. */
+  usage: string;
+  description: string;
+  path: (argument: string) => string;
+  options: Option[];
+  // The answer is what the service's schema says; the table cannot say which one goes with which row.
+  format: (answer: never) => string[];
+  status?: (answer: Record<string, unknown>) => ExitStatus;
+}
+
+const option = (flags: string, description: string) => new Option(flags, description);
+const required = (flags: string, description: string) => option(flags, description).makeOptionMandatory();
+const system = () => required('--system <name>', 'which system; "*" is all of them where that can be asked');
+const timestamp = () =>
+  option('--timestamp <instant>', 'any instant of the window asked about (default: now)');
+const window = () => option('--window <length>', '1m, 5m, 15m, 1h, 1d, 1w or 1M');
+const percentile = () => option('--percentile <p>', '0 to 100 (default: 95)');
+const inPath = (prefix: string) => (argument: string) =>
+  `/compliance/${prefix}/${encodeURIComponent(argument)}`;
+
+export const questions: readonly Question[] = [
+  {
+    usage: 'distinct <metric>',
+    description: 'how many different users, sessions or ips',
+    path: inPath('distinct'),
+    options: [system(), window(), timestamp()],
+    format: answers.formatDistinct,
+  },
+  {
+    usage: 'activity',
+    description: 'did this user, or this IP, touch that system',
+    path: () => '/compliance/activity/check',
+    options: [
+      system(),
+      option('--user <id>', 'which user').conflicts('ip'),
+      option('--ip <address>', 'which IP'),
+      window(),
+      timestamp(),
+    ],
+    format: answers.formatActivity,
+  },
+  {
+    usage: 'top <metric>',
+    description: 'who is on top: active_users, active_ips, event_types, endpoints or failed_logins',
+    path: inPath('top'),
+    options: [system(), option('-k <number>', 'how many (default: 10)'), window(), timestamp()],
+    format: answers.formatTop,
+  },
+  {
+    usage: 'summary <system>',
+    description: 'one system at a glance',
+    path: inPath('summary'),
+    options: [timestamp()],
+    format: answers.formatSummary,
+  },
+  {
+    usage: 'percentiles <metric>',
+    description: 'percentiles of a measurement, such as api_latency',
+    path: inPath('percentiles'),
+    options: [system(), option('--percentiles <list>', 'default: 50,95,99'), window(), timestamp()],
+    format: answers.formatPercentiles,
+  },
+  {
+    usage: 'sla',
+    description: 'is a percentile within its threshold; ends with 1 where it is not',
+    path: () => '/compliance/sla/check',
+    options: [
+      required('--metric <name>', 'which measurement, such as api_latency'),
+      system(),
+      required('--threshold <number>', 'the largest value that is met'),
+      percentile(),
+      window(),
+      timestamp(),
+    ],
+    format: answers.formatSla,
+    status: ({ status }) => (status === 'PASS' ? exitStatus.done : exitStatus.negative),
+  },
+  {
+    usage: 'latency <system>',
+    description: 'latency of one system at a glance',
+    path: inPath('latency/summary'),
+    options: [option('--metric <name>', 'default: api_latency'), window(), timestamp()],
+    format: answers.formatLatency,
+  },
+];

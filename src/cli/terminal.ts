@@ -1,0 +1,37 @@
+/**
+ * Text for a terminal. Ids, names and the texts of a service come from outside and may hold escape sequences
+ * that move the cursor, rename the window or reverse the direction of a line, so everything that is printed
+ * goes through here. What is escaped: control characters (C0, DEL, C1), format characters (which hold the
+ * bidirectional ones and those of no width), line and paragraph separators, and lone surrogates.
+ */
+const unsafe = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu;
+const shortNames: Record<string, string> = { '\n': '\\n', '\r': '\\r', '\t': '\\t' };
+
+/** `\u` and four digits for every UTF-16 unit, which JSON reads as the same text. */
+function codeUnits(text: string): string {
+  return text
+    .split('')
+    .map((unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)
+    .join('');
+}
+
+/** Text that fits into one line and does nothing to a terminal. Backslashes stay as they are. */
+export const printable = (text: string): string =>
+  text.replace(unsafe, (found) => shortNames[found] ?? codeUnits(found));
+
+/** A value as one line of JSON that does nothing to a terminal and means exactly the same. */
+export const printableJson = (value: unknown): string => JSON.stringify(value).replace(unsafe, codeUnits);
+
+const counts = new Intl.NumberFormat('en');
+
+/** A whole number with its thousands marked. */
+export const formatCount = (count: number): string => counts.format(Math.round(count));
+
+/** A duration in seconds as people say it: `42 s`, `3 min 05 s`, `2 h 10 min`. */
+export function formatDuration(seconds: number): string {
+  const whole = Math.round(seconds);
+  const twoDigits = (part: number) => String(part).padStart(2, '0');
+  if (whole < 60) return `${whole} s`;
+  if (whole < 3_600) return `${Math.floor(whole / 60)} min ${twoDigits(whole % 60)} s`;
+  return `${Math.floor(whole / 3_600)} h ${twoDigits(Math.floor((whole % 3_600) / 60))} min`;
+}

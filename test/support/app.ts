@@ -1,0 +1,58 @@
+/**
+ * The real service for a test, in the test's process: the app that `server.ts` starts, on a Redis of its own,
+ * listening on a free port. Nothing is mocked; only the settings and the clock may be given.
+ */
+import type { AddressInfo } from 'node:net';
+import { setTimeout as pause } from 'node:timers/promises';
+import type { FastifyInstance } from 'fastify';
+import { pino } from 'pino';
+import { buildApp } from '../../src/app.js';
+import type { Clock } from '../../src/clock.js';
+import { type Config, loadConfig } from '../../src/config.js';
+import { startRedis, type TestRedis } from './redis-server.js';
+
+export interface TestApp {
+  app: FastifyInstance;
+  /** Where it listens, `http://127.0.0.1:<port>`. */
+  base: string;
+  redis: TestRedis;
+  /** Closes the app, then the Redis that it started. Harmless when called again. */
+  stop(): Promise<void>;
+}
+
+interface TestAppOptions {
+  /** Settings that differ from their defaults; PORT is 0. */
+  config?: Partial<Config>;
+  clock?: Clock;
+  /** A Redis to use, which outlives the app; by default a fresh one that ends with it. */
+  redis?: TestRedis;
+}
+
+const readyDeadlineMs = 20_000;
+const pollMs = 10;
+
+/** Starts the service and waits until it is ready for work. */
+export async function startApp({ config, clock, redis: given }: TestAppOptions = {}): Promise<TestApp> {
+  const settings = { ...loadConfig({}), PORT: 0, ...config };
+  const redis = given ?? (await startRedis());
+  const log = pino({ level: 'silent' });
+  const app = await buildApp({ config: settings, address: { path: redis.socket }, log, clock });
+  async function stop(): Promise<void> {
+    await app.close();
+    if (!given) await redis.stop();
+  }
+  try {
+    await app.listen({ host: '127.0.0.1', port: settings.PORT });
+    const base = `http://127.0.0.1:${(app.server.address() as AddressInfo).port}`;
+    await untilReady(base);
+    return { app, base, redis, stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+async function untilReady(base: string): Promise<void> {
+  const signal = AbortSignal.timeout(readyDeadlineMs);
+  while (!(await fetch(`${base}/readyz`)).ok) await pause(pollMs, undefined, { signal });
+}

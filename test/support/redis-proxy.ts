@@ -1,0 +1,93 @@
+/**
+ * A proxy on a unix socket in front of a real Redis, for what a network can do to a connection: swallow the
+ * replies to a command that Redis has run and then cut, never answer, or lead to another server.
+ */
+import { once } from 'node:events';
+import { connect, createServer, type Socket } from 'node:net';
+import { join } from 'node:path';
+import type { TestRedis } from './redis-server.js';
+
+/** What happens after a command that a fault waits for: `cut` once Redis has replied, `hold` for ever. */
+export type Fault = 'cut' | 'hold';
+
+export interface RedisProxy {
+  /** Path of the proxy's socket. */
+  socket: string;
+  /** From the next command that contains `marker` on, no reply goes back on its connection. */
+  arm(marker: string, fault: Fault): void;
+  /** How often a text has passed towards Redis, in all. */
+  seen(text: string): number;
+  /** Connections that were opened so far. */
+  readonly connections: number;
+  /** Cuts every connection; the next ones lead to this server. */
+  switchTo(redis: TestRedis): void;
+  stop(): Promise<void>;
+}
+
+let proxies = 0;
+
+export async function startProxy(first: TestRedis): Promise<RedisProxy> {
+  const socket = join(first.dir, `proxy-${proxies++}.sock`);
+  const open = new Set<Socket>();
+  let target = first.socket;
+  let armed: { marker: string; fault: Fault } | undefined;
+  let sent = '';
+  let connections = 0;
+
+  const server = createServer((client) => {
+    const upstream = connect({ path: target });
+    let fault: Fault | undefined;
+    connections++;
+    for (const end of [client, upstream]) {
+      open.add(end);
+      end.on('error', () => {});
+      end.on('close', () => {
+        open.delete(end);
+        // A held connection stays half open, as it does to a host that has gone.
+        if (fault !== 'hold') for (const other of [client, upstream]) other.destroy();
+      });
+    }
+    client.on('data', (chunk) => {
+      const text = chunk.toString('latin1');
+      sent += text;
+      if (armed && text.includes(armed.marker)) {
+        fault = armed.fault;
+        armed = undefined;
+      }
+      upstream.write(chunk);
+    });
+    upstream.on('data', (chunk) => {
+      if (fault === undefined) client.write(chunk);
+      else if (fault === 'cut') client.destroy();
+    });
+  });
+  // Half-open: a held connection must not end just because the client has.
+  server.on('connection', (client) => {
+    client.allowHalfOpen = true;
+  });
+  server.listen(socket);
+  await once(server, 'listening');
+
+  const cutAll = () => {
+    for (const end of open) end.destroy();
+  };
+  return {
+    socket,
+    arm(marker, fault) {
+      armed = { marker, fault };
+    },
+    seen: (text) => sent.split(text).length - 1,
+    get connections() {
+      return connections;
+    },
+    switchTo(redis) {
+      target = redis.socket;
+      cutAll();
+    },
+    async stop() {
+      cutAll();
+      server.close();
+      await once(server, 'close');
+    },
+  };
+}

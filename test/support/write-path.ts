@@ -1,0 +1,139 @@
+/**
+ * The write path of one process without HTTP, wired as app.ts does it: events in, acknowledged by Redis. Each
+ * has its own connection, repeat filter and folder, so several of them stand for several processes.
+ */
+import type { Redis } from 'ioredis';
+import { pino } from 'pino';
+import { createDelta, type Delta, foldEvent } from '../../src/events/delta.js';
+import { createDigestFolder } from '../../src/events/digest-folder.js';
+import { createDirectory } from '../../src/events/directory.js';
+import { createEventReader, type ReadEvent } from '../../src/events/read-event.js';
+import { createRepeatFilter } from '../../src/events/repeat-filter.js';
+import { createSystemWrites } from '../../src/events/system-writes.js';
+import { createWriter } from '../../src/events/writer.js';
+import { createMetrics } from '../../src/metrics.js';
+import { createConnection } from '../../src/redis/connection.js';
+import { DAY_MS } from '../../src/windows/civil.js';
+import { type Retention, recordSeconds } from '../../src/windows/retention.js';
+import { until } from './until.js';
+
+export const retention: Retention = {
+  minute: 7_200_000,
+  hour: 7 * DAY_MS,
+  day: 90 * DAY_MS,
+  week: 364 * DAY_MS,
+  month: 730 * DAY_MS,
+};
+
+/** A Saturday, 13:37:20 UTC. */
+export const now = Date.UTC(2026, 0, 31, 13, 37, 20);
+
+export type Row = Record<string, unknown>;
+
+const reader = createEventReader(DAY_MS);
+
+/** The fields of a row as its own object. @throws what is wrong with the row */
+export function readRow(row: Row, at = now): ReadEvent {
+  const problem = reader.read({ event_type: 'api_access', system: 's', ...row }, at);
+  if (problem) throw new Error(`${problem.code} ${problem.detail}`);
+  const { event } = reader;
+  return { ...event, numberKeys: [...event.numberKeys], numberValues: [...event.numberValues] };
+}
+
+/** The delta of some rows, all of request 0 unless said otherwise. */
+export function deltaOf(rows: readonly Row[], delta = createDelta(), request = 0): Delta {
+  for (const row of rows) foldEvent(delta, readRow(row), request, now - retention.minute);
+  return delta;
+}
+
+interface WritePathOptions {
+  socket: string;
+  clock?: { now: () => number };
+  timeoutMs?: number;
+  pipelinesInFlightMax?: number;
+  pendingBytesMax?: number;
+  filterValuesMax?: number;
+  systemsMax?: number;
+}
+
+let ids = 0;
+
+export async function createWritePath(options: WritePathOptions) {
+  const { socket, timeoutMs = 5_000, clock = { now: () => now } } = options;
+  const metrics = createMetrics();
+  const log = pino({ level: 'silent' });
+  const redis: Redis = createConnection({
+    address: { path: socket },
+    name: 'write',
+    connectTimeoutMs: 500,
+    metrics,
+    log,
+    random: () => 0,
+  });
+  const filter = createRepeatFilter(options.filterValuesMax ?? 500_000);
+  const folder = createDigestFolder({ redis, timeoutMs, metrics, log });
+  const directory = createDirectory({
+    redis,
+    systemsMax: options.systemsMax ?? 10_000,
+    timeoutMs,
+    recordSeconds: recordSeconds(retention),
+    now: clock.now,
+  });
+  const randomId = () => `id-${ids++}`;
+  const writes = createSystemWrites({
+    redis,
+    filter,
+    folder,
+    retention,
+    clock,
+    timeoutMs,
+    metrics,
+    randomId,
+  });
+  const writer = createWriter({
+    redis,
+    directory,
+    writes,
+    pipelinesInFlightMax: options.pipelinesInFlightMax ?? 2,
+    pendingBytesMax: options.pendingBytesMax ?? 64 * 1024 ** 2,
+    timeoutMs,
+    metrics,
+  });
+  let loads = 0;
+  redis.on('ready', () => {
+    filter.forgetAll();
+    directory.load().then(
+      () => loads++,
+      () => {},
+    );
+  });
+
+  /** Resolves once the connection is up and the directory was read for the `count`th time. */
+  const ready = (count = 1) =>
+    until(() => redis.status === 'ready' && loads >= count, 'a connection to Redis');
+  await ready();
+
+  return {
+    redis,
+    filter,
+    folder,
+    directory,
+    writer,
+    metrics,
+    ready,
+    /** Stores rows as one request; rejects as the request would. */
+    store(rows: readonly Row[], bytes = 100): Promise<void> {
+      const place = writer.join(bytes);
+      const minutesFrom = clock.now() - retention.minute;
+      for (const row of rows) foldEvent(place.delta, readRow(row), place.request, minutesFrom);
+      return place.stored;
+    },
+    async close(): Promise<void> {
+      await writer.drain();
+      await folder.settle();
+      redis.disconnect();
+    },
+  };
+}
+
+export type WritePath = Awaited<ReturnType<typeof createWritePath>>;
