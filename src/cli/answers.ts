@@ -66,12 +66,13 @@ export function formatDistinct(answer: Answer<'distinctAnswer'>): string[] {
 }
 
 export function formatActivity(answer: Answer<'activityAnswer'>): string[] {
-  const { user_id, ip, system, accessed, probability, saturated, coverage } = answer;
+  const { user_id, ip, system, accessed, false_positive_rate, saturated, coverage } = answer;
+  const no = coverage === 'complete' ? 'certain' : 'not certain, since not all of this time is kept';
   const fields: Fields = [
     ['did', `${user_id === undefined ? `IP ${ip}` : `user ${user_id}`} touch ${system}`],
     ['window', spanText(answer)],
     ['answer', yesNo(accessed)],
-    ['probability', probability === null ? 'not known, not all of this time is kept' : percent(probability)],
+    ['certainty', accessed ? `wrong with a probability of ${number(false_positive_rate)}` : no],
     coverageField(coverage),
   ];
   if (saturated) fields.push(['warning', 'a filter holds more than it was made for']);

@@ -38,6 +38,7 @@ export async function importFile(input: Input, run: FileImport): Promise<void> {
   const { start } = prefix;
   if (start.line > 0) progress.say(`${name}: going on after line ${formatCount(start.line)}`);
   const entry = account.addFile(name, start.line);
+  let isBroken = false;
 
   /** The prefix ends before the first batch that is not settled; what comes after that is only counted. */
   async function commit(batch: Batch, outcome: Outcome): Promise<void> {
@@ -53,7 +54,6 @@ export async function importFile(input: Input, run: FileImport): Promise<void> {
       stop.abort(error);
     }
   }
-  let isBroken = false;
 
   const window = createWindow<Batch, Outcome>({ size: run.parallel, begin: sender.send, end: commit });
   const pieces = readInput(input, stop.signal, progress.addBytes);

@@ -28,6 +28,8 @@ interface ImportDependencies {
   clock: Clock;
   /** 0 to 1, for the jitter of pauses. */
   random: () => number;
+  /** Waits; rejects when the signal is aborted. */
+  sleep: (milliseconds: number, signal: AbortSignal) => Promise<void>;
   stderr: NodeJS.WriteStream;
   /** Aborted, with a Failure as the reason, to stop after the requests under way. */
   stop: AbortController;
@@ -65,7 +67,7 @@ function placeOf({ name, path }: Input, { files }: Report): string {
  * @throws Failure where one cannot be read at all, before anything is sent
  */
 export async function importFiles(names: string[], options: ImportOptions, dependencies: ImportDependencies) {
-  const { clock, random, stderr, stop } = dependencies;
+  const { clock, random, sleep, stderr, stop } = dependencies;
   const { base, quiet, retrySeconds } = options;
   const inputs = await Promise.all(names.map(lookAt));
   const startedAt = clock.now();
@@ -74,7 +76,7 @@ export async function importFiles(names: string[], options: ImportOptions, depen
   const account = createReport();
   const onTrouble = (reason: string) => progress.say(`waiting for the service: ${reason}`);
   const retryMs = retrySeconds * 1_000;
-  const sender = createSender({ base, retryMs, clock, random, signal: stop.signal, onTrouble });
+  const sender = createSender({ base, retryMs, clock, random, sleep, signal: stop.signal, onTrouble });
   const { report } = account;
   const failures: Failure[] = [];
 

@@ -2,8 +2,8 @@
  * Inputs: files and standard input as streams of plain bytes. Compression is told by the first two bytes, not
  * by a name, so it is found on standard input as well.
  *
- * Decompression is driven piece by piece instead of by a pipe: an error destroys a pipe together with what
- * it had already decompressed, while here every byte before the damage is handed on first.
+ * Decompression is driven piece by piece instead of by a pipe: an error destroys a pipe together with all that
+ * waits in it, while here what was decompressed before the damage is handed on first.
  */
 import { createReadStream } from 'node:fs';
 import { access, constants, stat } from 'node:fs/promises';
@@ -56,22 +56,26 @@ function createDecompressor(gunzip: Gunzip) {
   gunzip.on('error', (error) => {
     failure = error;
   });
+  // It ends early where its input is damaged or, as some archives are, padded with zeros; what is written then
+  // is never called back.
   let isOver = false;
-  // Zeros after the last member, which pad some archives, end it; what is written then is never called back.
-  const over = new Promise<void>((resolve) => {
-    gunzip.once('end', () => {
-      isOver = true;
-      resolve();
+  let wake = () => {};
+  const onOver = () => {
+    isOver = true;
+    wake();
+  };
+  gunzip.once('end', onOver);
+  gunzip.once('close', onOver);
+  const untilDone = (begin: (done: () => void) => void) =>
+    new Promise<void>((resolve) => {
+      wake = resolve;
+      if (isOver) resolve();
+      else begin(resolve);
     });
-  });
   return {
     isOver: () => isOver,
-    write: (piece: Buffer) => Promise.race([over, new Promise((done) => gunzip.write(piece, done))]),
-    end: () =>
-      new Promise((done) => {
-        gunzip.once('close', done);
-        gunzip.end();
-      }),
+    write: (piece: Buffer) => untilDone((done) => gunzip.write(piece, () => done())),
+    end: () => untilDone(() => gunzip.end()),
     *drain(): Generator<Buffer> {
       const bytes = ready;
       ready = [];
@@ -115,9 +119,9 @@ async function detectGzip(pieces: AsyncIterator<Buffer>) {
 }
 
 /**
- * The plain bytes of an input. Ends early, without an error, when `signal` is aborted.
+ * The plain bytes of an input.
  * @param onRead told the number of bytes of each piece as it is on disk
- * @throws Failure where it cannot be read or decompressed to its end
+ * @throws Failure where it cannot be read or decompressed to its end; the signal's reason where that is aborted
  */
 export async function* readInput(
   input: Input,
@@ -136,8 +140,10 @@ export async function* readInput(
   try {
     const { isGzip, all } = await detectGzip(counted());
     yield* isGzip ? decompress(all()) : all();
+    // A stream that was closed looks like one that has ended.
+    signal.throwIfAborted();
   } catch (error) {
-    if (signal.aborted) return;
+    signal.throwIfAborted();
     const { code, message } = error as NodeJS.ErrnoException;
     if (code === 'Z_BUF_ERROR') throw usageFailure(`${input.name} is cut short: its gzip data have no end`);
     if (code?.startsWith('Z_')) throw usageFailure(`the gzip data of ${input.name} are damaged: ${message}`);

@@ -4,6 +4,7 @@
  *
  * It talks to a running service by HTTP only, so there is no second way into the data.
  */
+import { setTimeout as pause } from 'node:timers/promises';
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
 import { systemClock } from '../clock.js';
 import { commandLineEnvironment } from '../config.js';
@@ -22,7 +23,7 @@ const environment = commandLineEnvironment();
 const say = (text: string) => process.stderr.write(`papertrail: ${printable(text)}\n`);
 
 /** Prints a result: its lines, or itself as JSON. */
-function show(json: boolean, result: unknown, lines: string[]): void {
+function show(json: boolean | undefined, result: unknown, lines: string[]): void {
   process.stdout.write(`${json ? printableJson(result) : lines.join('\n')}\n`);
 }
 
@@ -36,7 +37,7 @@ const whole = (least: number, most: number) => (text: string) => {
 const addCommon = (command: Command) =>
   command
     .option('--base <address>', 'where the service is (PAPERTRAIL_URL)', environment.base)
-    .option('--json', 'print the result as JSON', false);
+    .option('--json', 'print the result as JSON');
 
 /** Stops at the first signal when what is under way has been answered; a second one ends the process at once. */
 function stopOnSignals(): AbortController {
@@ -55,26 +56,29 @@ function addImport(program: Command): void {
     .option('--batch <rows>', 'rows in one request', whole(1, 10_000), 1_000)
     .option('--parallel <requests>', 'requests under way at once', whole(1, 16), 2)
     .option('--retry-seconds <seconds>', 'how long to try when the service fails', whole(0, 86_400), 60)
-    .option('--restart', 'import from the start, wherever an earlier import stopped', false)
+    .option('--restart', 'import from the start, wherever an earlier import stopped')
     .option(
       '--state-dir <folder>',
       'where to note how far an import has come',
       defaultStateDir(environment.stateHome),
     )
-    .option('--quiet', 'show no progress', false);
-  addCommon(command).action(async (files: string[], { json, base, batch, ...options }) => {
-    const dependencies = {
-      clock: systemClock,
-      random: Math.random,
-      stderr: process.stderr,
-      stop: stopOnSignals(),
-    };
-    const all = { ...options, base: readBase(base), batchRowsMax: batch };
-    const { report, status } = await importFiles(files, all, dependencies);
-    show(json, report, formatReport(report));
-    for (const failure of report.failures) say(failure);
-    process.exitCode = status;
-  });
+    .option('--quiet', 'show no progress');
+  addCommon(command).action(
+    async (files: string[], { json, base, batch, restart = false, quiet = false, ...options }) => {
+      const dependencies = {
+        clock: systemClock,
+        random: Math.random,
+        sleep: (milliseconds: number, signal: AbortSignal) => pause(milliseconds, undefined, { signal }),
+        stderr: process.stderr,
+        stop: stopOnSignals(),
+      };
+      const all = { ...options, restart, quiet, base: readBase(base), batchRowsMax: batch };
+      const { report, status } = await importFiles(files, all, dependencies);
+      show(json, report, formatReport(report));
+      for (const failure of report.failures) say(failure);
+      process.exitCode = status;
+    },
+  );
 }
 
 function addQuestion(query: Command, question: Question): void {

@@ -5,7 +5,6 @@
  *
  * An answer that got lost is not told from a request that got lost, so a batch may count twice.
  */
-import { setTimeout as pause } from 'node:timers/promises';
 import type { Clock } from '../clock.js';
 import type { Batch } from './batches.js';
 import { serviceFailure } from './exit.js';
@@ -42,6 +41,8 @@ interface SenderDependencies {
   clock: Clock;
   /** 0 to 1, for the jitter. */
   random: () => number;
+  /** Waits; rejects when the signal is aborted. */
+  sleep: (milliseconds: number, signal: AbortSignal) => Promise<void>;
   /** Ends the waiting for another try, not a request under way. */
   signal: AbortSignal;
   /** Told when a batch has to wait, once. */
@@ -61,7 +62,7 @@ function retryAfterMs(answer: Answer | undefined, now: number): number {
 const isPassing = (status: number) => status === 408 || status === 429 || status >= 500;
 
 export function createSender(dependencies: SenderDependencies) {
-  const { base, retryMs, clock, random, signal, onTrouble } = dependencies;
+  const { base, retryMs, clock, random, sleep, signal, onTrouble } = dependencies;
   const url = `${base}/api/v1/events/batch`;
 
   function addErrors(outcome: Outcome, batch: Batch, errors: unknown): void {
@@ -130,7 +131,7 @@ export function createSender(dependencies: SenderDependencies) {
       if (leftMs <= 0 || waitMs > leftMs) {
         throw serviceFailure(`the service at ${base} does not take events: ${reason}`);
       }
-      await pause(waitMs, undefined, { signal });
+      await sleep(waitMs, signal);
     }
   }
 

@@ -27,8 +27,9 @@ const counts = new Intl.NumberFormat('en');
 /** A whole number with its thousands marked. */
 export const formatCount = (count: number): string => counts.format(Math.round(count));
 
-/** A duration in seconds as people say it: `42 s`, `3 min 05 s`, `2 h 10 min`. */
+/** A duration in seconds as people say it: `1.4 s`, `42 s`, `3 min 05 s`, `2 h 10 min`. */
 export function formatDuration(seconds: number): string {
+  if (seconds < 10) return `${seconds.toFixed(1)} s`;
   const whole = Math.round(seconds);
   const twoDigits = (part: number) => String(part).padStart(2, '0');
   if (whole < 60) return `${whole} s`;

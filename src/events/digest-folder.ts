@@ -34,7 +34,7 @@ export function createDigestFolder({ redis, timeoutMs, metrics, log }: FolderDep
     const [header, ...blobs] = list;
     if (blobs.length < 2) return;
     const next = encodeDigestHeader(decodeDigestHeader(header) + 1);
-    const digest = Buffer.from(encodeDigest(mergeDigests(blobs.map(decodeDigest))));
+    const digest = encodeDigest(mergeDigests(blobs.map(decodeDigest)));
     const swap = callScript(scripts['fold-digests-1'], [key], [header, blobs.length, next, digest]);
     const [swapped] = await readPipeline(redis, [swap], timeoutMs);
     metrics.digestFolds.inc({ outcome: swapped === 1 ? 'folded' : 'overtaken' });

@@ -17,6 +17,8 @@ import { type Bucket, bucketAt } from '../windows/bucket.js';
 import { DAY_MS, HOUR_MS, MINUTE_MS } from '../windows/civil.js';
 import { type Retention, recordSeconds, ttlSeconds } from '../windows/retention.js';
 
+const OLD_BUCKET_BELIEF_MS = 10 * MINUTE_MS;
+
 /** Suffix, seconds to live, and so on in turn. */
 export type Destinations = (string | number)[];
 
@@ -31,6 +33,9 @@ export interface HourPlan {
   hourSlots: string[];
   daySlots: string[];
   writtenSlot: string;
+  /** Until when the keys of these slots are sure to live, milliseconds. */
+  hourUntil: number;
+  dayUntil: number;
   distinct: { fine: Destinations; coarse: Destinations }[];
   membership: Destinations[];
   /** List, overcounts, seconds to live. */
@@ -41,17 +46,20 @@ export interface HourPlan {
   digest(key: string): Destinations;
 }
 
-/** Where a distinct metric of one minute goes. */
+/** Where the values of a field go in one minute. */
 export interface MinutePlan {
   /** Of the repeat filter. */
   slot: string;
+  until: number;
   destinations: Destinations;
 }
 
-function createHourPlan(
-  hour: number,
-  destination: (...at: Parameters<typeof sketchSuffix>) => Destinations,
-): HourPlan {
+interface Placing {
+  destination: (...at: Parameters<typeof sketchSuffix>) => Destinations;
+  until: (bucket: Bucket) => number;
+}
+
+function createHourPlan(hour: number, { destination, until }: Placing): HourPlan {
   const at = hour * HOUR_MS;
   const hourBucket = bucketAt('hour', at);
   const dayBucket = bucketAt('day', at);
@@ -65,6 +73,8 @@ function createHourPlan(
     hourSlots: fields.map((_, field) => `hour ${hour} ${field}`),
     daySlots: fields.map((_, field) => `day ${day} ${field}`),
     writtenSlot: `written ${day}`,
+    hourUntil: until(hourBucket),
+    dayUntil: until(dayBucket),
     distinct: distinctMetrics.map(({ metric }) => ({
       fine: destination('hll', metric, hourBucket),
       coarse: coarse.flatMap((bucket) => destination('hll', metric, bucket)),
@@ -103,30 +113,43 @@ export function createPlanner(retention: Retention) {
     return [sketchSuffix(kind, metric, bucket), seconds];
   }
 
+  /**
+   * A key lives until its bucket has been over for the retention. One of an older bucket has some of the
+   * retention left, but nobody here knows how much: it is believed for a few minutes.
+   */
+  const until = (bucket: Bucket) =>
+    Math.max(bucket.end + retention[bucket.grain], now + OLD_BUCKET_BELIEF_MS);
+
   return {
-    at(instant: number): void {
-      if (Math.floor(instant / MINUTE_MS) !== Math.floor(now / MINUTE_MS)) {
+    /** Sets the time for the plans that follow; true where a minute has passed and they are made anew. */
+    at(instant: number): boolean {
+      const aged = Math.floor(instant / MINUTE_MS) !== Math.floor(now / MINUTE_MS);
+      if (aged) {
         hours = new Map();
         minutes = new Map();
       }
       now = instant;
+      return aged;
     },
     hour(hour: number): HourPlan {
       let plan = hours.get(hour);
       if (!plan) {
-        plan = createHourPlan(hour, destination);
+        plan = createHourPlan(hour, { destination, until });
         hours.set(hour, plan);
       }
       return plan;
     },
-    /** One plan a distinct metric, in the order of the registry. */
+    /** One plan a field, in the order of the registry. */
     minute(minute: number): MinutePlan[] {
       let found = minutes.get(minute);
       if (!found) {
         const bucket = bucketAt('minute', minute * MINUTE_MS);
-        found = distinctMetrics.map(({ metric }, index) => ({
+        found = fields.map((_, index) => ({
           slot: `minute ${minute} ${index}`,
-          destinations: destination('hll', metric, bucket),
+          until: until(bucket),
+          destinations: distinctMetrics
+            .filter(({ field }) => field === index)
+            .flatMap(({ metric }) => destination('hll', metric, bucket)),
         }));
         minutes.set(minute, found);
       }

@@ -8,13 +8,26 @@
  * system hangs on its epoch (a random value in Redis, changed by a purge): where Redis answers with another
  * one, all of that system is forgotten, and after a reconnect, which may lead to another server, everything.
  *
+ * Keys expire, and a late event may begin one anew that lacks what its forerunner held. So a slot is believed
+ * only as long as its keys are sure to live (`until`), and forgotten then.
+ *
  * Bounded by the number of values: past it the slots (system, field, bucket) that were not used for longest
  * go, a good part at once, so that making room is rare.
  */
+/** Values that a pipeline carries to the sketches of a slot for the first time. */
+export interface Written {
+  slot: string;
+  values: string[];
+  /** Instant until which the keys of the slot are sure to live, milliseconds. */
+  until: number;
+}
+
 interface Slot {
   values: Set<string>;
   /** When it was last looked at, in ticks. */
   used: number;
+  /** Instant until which its keys live, milliseconds. */
+  until: number;
 }
 
 interface Memory {
@@ -82,12 +95,12 @@ export function createRepeatFilter(valuesMax: number) {
     },
 
     /** Notes values that Redis has acknowledged under the system's present epoch. */
-    remember(system: string, slot: string, values: readonly string[]): void {
+    remember(system: string, { slot, values, until }: Written): void {
       const memory = memories.get(system);
       if (!memory || values.length === 0 || valuesMax === 0) return;
       let found = memory.slots.get(slot);
       if (!found) {
-        found = { values: new Set(), used: 0 };
+        found = { values: new Set(), used: 0, until };
         memory.slots.set(slot, found);
       }
       found.used = ticks++;
@@ -95,6 +108,17 @@ export function createRepeatFilter(valuesMax: number) {
       for (const value of values) found.values.add(value);
       size += found.values.size - before;
       if (size > valuesMax) makeRoom();
+    },
+
+    /** Forgets the slots whose keys may be gone. Call it now and then. */
+    sweep(now: number): void {
+      for (const { slots } of memories.values()) {
+        for (const [id, slot] of slots) {
+          if (slot.until > now) continue;
+          slots.delete(id);
+          size -= slot.values.size;
+        }
+      }
     },
 
     /** How many values are held. */

@@ -19,6 +19,7 @@ import { distinctMetrics, membershipMetrics, topMetrics } from '../sketches/regi
 import { digestOf, encodeDigest } from '../sketches/t-digest.js';
 import { type BucketDelta, COUNTER_TYPES, type SystemDelta } from './delta.js';
 import type { HourPlan, MinutePlan, Planner } from './hour-plan.js';
+import type { Written } from './repeat-filter.js';
 
 /** Work of one call, in units of about a microsecond of Redis. */
 const CALL_COST_MAX = 2_000;
@@ -29,16 +30,11 @@ const LIST_COST = 4;
 type Section = 'distinct' | 'membership' | 'tops' | 'digests' | 'counters' | 'written';
 type Operations = Record<Section, PayloadValue[][]>;
 
-/** Values to be remembered as written once the calls are acknowledged. */
-export interface Written {
-  slot: string;
-  values: string[];
-}
-
 export interface SystemCalls {
   calls: Call[];
   /** Bytes of their deltas. */
   bytes: number;
+  /** To be remembered once the calls are acknowledged. */
   written: Written[];
 }
 
@@ -126,13 +122,17 @@ function addValues(cutter: Cutter, bucket: BucketDelta, plan: HourPlan, context:
     if (tally.size === 0) continue;
     const hourSlot = plan.hourSlots[field];
     const daySlot = plan.daySlots[field];
-    for (const index of minutePlans ? distinct : []) {
-      const { slot, destinations } = (minutePlans as MinutePlan[])[index];
-      const newToMinute = missing(tally.keys(), known(slot));
-      cutter.add('distinct', [destinations], newToMinute, 1);
-      if (newToMinute.length > 0) written.push({ slot, values: newToMinute });
+    let candidates: Iterable<string> = tally.keys();
+    if (minutePlans) {
+      const { slot, until, destinations } = minutePlans[field];
+      const newToMinute = missing(candidates, known(slot));
+      if (newToMinute.length === 0) continue;
+      if (destinations.length > 0)
+        cutter.add('distinct', [destinations], newToMinute, destinations.length / 2);
+      written.push({ slot, until, values: newToMinute });
+      candidates = newToMinute; // what is in the minute was written to the hour with it, or before
     }
-    const newToHour = missing(tally.keys(), known(hourSlot));
+    const newToHour = missing(candidates, known(hourSlot));
     if (newToHour.length === 0) continue;
     const newToDay = missing(newToHour, known(daySlot));
     for (const index of distinct) {
@@ -143,7 +143,10 @@ function addValues(cutter: Cutter, bucket: BucketDelta, plan: HourPlan, context:
     for (const index of membership) {
       cutter.add('membership', plan.membership[index], newToDay, BLOOM_ADD_COST, { pack: packBloomKeys });
     }
-    written.push({ slot: hourSlot, values: newToHour }, { slot: daySlot, values: newToDay });
+    written.push(
+      { slot: hourSlot, until: plan.hourUntil, values: newToHour },
+      { slot: daySlot, until: plan.dayUntil, values: newToDay },
+    );
   }
 }
 
@@ -164,12 +167,7 @@ function addCounts(cutter: Cutter, bucket: BucketDelta, plan: HourPlan): void {
 function addSamples(cutter: Cutter, bucket: BucketDelta, plan: HourPlan): void {
   for (const [key, samples] of bucket.samples) {
     const [suffix, ttl] = plan.digest(key);
-    cutter.add(
-      'digests',
-      [key, suffix, ttl, samples.length],
-      [Buffer.from(encodeDigest(digestOf(samples)))],
-      LIST_COST,
-    );
+    cutter.add('digests', [key, suffix, ttl, samples.length], [encodeDigest(digestOf(samples))], LIST_COST);
   }
 }
 
@@ -196,7 +194,7 @@ export function systemCalls(delta: SystemDelta, context: CallContext): SystemCal
     const { writtenSlot: slot, hourOfDay } = plan;
     if (!known(slot).has(hourOfDay)) {
       cutter.add('written', plan.written, [hourOfDay], 1);
-      written.push({ slot, values: [hourOfDay] });
+      written.push({ slot, until: plan.dayUntil, values: [hourOfDay] });
     }
   }
 

@@ -66,7 +66,8 @@ export function createSystemWrites(dependencies: SystemWritesDependencies) {
   }
 
   function plan(deltas: readonly SystemDelta[]): Planned {
-    planner.at(clock.now());
+    const now = clock.now();
+    if (planner.at(now)) filter.sweep(now);
     const systems = deltas.map(planSystem);
     const bytes = systems.reduce((sum, system) => sum + system.bytes, 0);
     return { systems, calls: systems.flatMap((system) => system.calls), bytes };
@@ -100,7 +101,7 @@ export function createSystemWrites(dependencies: SystemWritesDependencies) {
     const [epoch, ...others] = system.epochs;
     if (others.length === 0 && system.generation === filter.generation) {
       filter.setEpoch(delta.system, epoch);
-      for (const { slot, values } of system.written) filter.remember(delta.system, slot, values);
+      for (const written of system.written) filter.remember(delta.system, written);
     }
     return undefined;
   }

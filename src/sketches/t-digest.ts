@@ -21,6 +21,7 @@
  *
  * Dunning, Ertl 2019, "Computing extremely accurate quantiles using t-digests".
  */
+import { endianness } from 'node:os';
 import { Decoder, Encoder } from '@msgpack/msgpack';
 import { type Centroids, centroidsMax, packCentroids } from './centroids.js';
 import { envelopeBytes, readEnvelope, SketchFormatError, writeEnvelope } from './envelope.js';
@@ -125,16 +126,30 @@ function locate(digest: Digest, q: number): { position: number; left: Anchor; ri
 const encoder = new Encoder();
 const decoder = new Decoder();
 
-/** The blob: envelope and msgpack. */
-export function encodeDigest(digest: Digest): Uint8Array {
+/** The blob: envelope and msgpack. Weights are left out where all are 1, as in what a writer appends. */
+export function encodeDigest(digest: Digest): Buffer {
   const { count, min, max, means, weights } = digest;
-  const meanBytes = new Uint8Array(8 * means.length);
-  const view = new DataView(meanBytes.buffer);
-  for (let i = 0; i < means.length; i++) view.setFloat64(8 * i, means[i], true);
-  const body = encoder.encodeSharedRef([count, min, max, meanBytes, Array.from(weights)]);
-  const blob = writeEnvelope('digest', new Uint8Array(envelopeBytes + body.length));
+  const singles = count === means.length;
+  const body = encoder.encodeSharedRef([
+    count,
+    min,
+    max,
+    littleEndian(means),
+    singles ? [] : Array.from(weights),
+  ]);
+  const blob = writeEnvelope('digest', Buffer.allocUnsafe(envelopeBytes + body.length));
   blob.set(body, envelopeBytes);
   return blob;
+}
+
+/** The bytes of numbers in little-endian order, shared with them where the machine has that order itself. */
+function littleEndian(numbers: Float64Array): Uint8Array {
+  if (endianness() === 'LE') return new Uint8Array(numbers.buffer, numbers.byteOffset, numbers.byteLength);
+  const bytes = Buffer.allocUnsafe(numbers.byteLength);
+  numbers.forEach((number, i) => {
+    bytes.writeDoubleLE(number, 8 * i);
+  });
+  return bytes;
 }
 
 /** The reverse of `encodeDigest`. Throws `SketchFormatError` on bytes that are not a digest. */
@@ -145,14 +160,15 @@ export function decodeDigest(bytes: Uint8Array): Digest {
     typeof min === 'number' &&
     typeof max === 'number' &&
     meanBytes instanceof Uint8Array &&
-    Array.isArray(weightList) &&
-    meanBytes.length === 8 * weightList.length
+    Array.isArray(weightList)
   ) {
     const view = new DataView(meanBytes.buffer, meanBytes.byteOffset, meanBytes.byteLength);
-    const means = new Float64Array(weightList.length);
+    const means = new Float64Array(Math.floor(meanBytes.length / 8));
     for (let i = 0; i < means.length; i++) means[i] = view.getFloat64(8 * i, true);
-    const digest = { count, min, max, means, weights: Float64Array.from(weightList) };
-    if (isSound(digest)) return digest;
+    const weights =
+      weightList.length === 0 ? new Float64Array(means.length).fill(1) : Float64Array.from(weightList);
+    const digest = { count, min, max, means, weights };
+    if (weights.length * 8 === meanBytes.length && isSound(digest)) return digest;
   }
   throw new SketchFormatError('The fields of a digest are broken.');
 }

@@ -332,6 +332,24 @@ t.test(
   },
 );
 
+t.test(
+  'several blobs for one list in one call, as the minutes of an hour bring, keep to the bound',
+  async (t) => {
+    const minutes = (count: number) => ({
+      digests: Array.from({ length: count }, () => [reservedNumericKey, 'digest', 900, 1, digestBlob(7)]),
+    });
+    const key = `${rootKey}:digest`;
+    await apply(redis, minutes(60));
+    t.equal(await redis.llen(key), 61, 'one header');
+    t.strictSame(await redis.lindexBuffer(key, 0), encodeDigestHeader(0));
+    t.ok((await redis.pttl(key)) > 0);
+    while ((await redis.llen(key)) < digestElementsMax - 1) await apply(redis, minutes(1));
+    const reply = (await apply(redis, minutes(60))) as unknown[];
+    const length = await redis.llen(key);
+    t.ok(length <= digestElementsMax, `${length} elements after ${reply[0]}`);
+  },
+);
+
 t.test('SCRIPT FLUSH in the middle loses nothing and counts nothing twice', async (t) => {
   const delta = { counters: [['count', 900, '1:0', 1]] };
   for (let round = 0; round < 5; round++) {

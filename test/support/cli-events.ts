@@ -1,0 +1,36 @@
+/** Events for the tests of the command line, and the question how many of them are counted. */
+import { seededRandom } from './random.js';
+
+/** Every test stands at this instant. */
+export const at = Date.parse('2026-03-02T10:30:00Z');
+export const clock = { now: () => at };
+export const users = 40;
+
+/** `count` lines, each an event of the system, of `users` users; the same for the same seed. */
+export function eventLines(system: string, count: number, seed = 1): string[] {
+  const random = seededRandom(seed);
+  return Array.from({ length: count }, (_, index) => {
+    const user = index < users ? index : Math.floor(random() * users);
+    return JSON.stringify({
+      event_type: 'api_access',
+      system,
+      user_id: `user-${user}`,
+      metadata: { latency_ms: index },
+    });
+  });
+}
+
+async function ask(base: string, question: string): Promise<Record<string, unknown>> {
+  return (await (await fetch(`${base}/api/v1/compliance/${question}`)).json()) as Record<string, unknown>;
+}
+
+/** Events of a system that are counted. */
+export async function countEvents(base: string, system: string): Promise<number> {
+  const { items } = (await ask(base, `top/event_types?system=${system}`)) as { items: { count: number }[] };
+  return items.reduce((sum, { count }) => sum + count, 0);
+}
+
+/** Different users of a system. */
+export async function countUsers(base: string, system: string): Promise<unknown> {
+  return (await ask(base, `distinct/users?system=${system}`)).count;
+}

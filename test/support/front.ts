@@ -1,0 +1,70 @@
+/**
+ * A front of the service, as a balancer is one: forwards what it gets, and does what a test asks to some of
+ * the requests. What a sender makes of a bad day can only be seen with one that comes at the right moment.
+ */
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { buffer } from 'node:stream/consumers';
+import type { Test } from 'tap';
+
+export type Action =
+  | 'forward'
+  /** Never answered, never forwarded. */
+  | 'hold'
+  /** Forwarded, and the answer lost with the connection. */
+  | 'lose'
+  /** Answered by the front. `forwardRows`: that many rows from the first are forwarded before. */
+  | { status: number; headers?: Record<string, string>; body?: object; forwardRows?: number };
+
+export interface Front {
+  base: string;
+  /** Bodies in the order of their arrival. */
+  bodies: Buffer[];
+}
+
+/** Starts a front. `decide` says what becomes of a request; the first is number 1. */
+export async function startFront(
+  test: Test,
+  target: string,
+  decide: (number: number) => Action,
+): Promise<Front> {
+  const bodies: Buffer[] = [];
+
+  async function forward(request: IncomingMessage, body: Buffer) {
+    const headers = { 'content-type': request.headers['content-type'] ?? '' };
+    const answer = await fetch(`${target}${request.url}`, { method: request.method, headers, body });
+    return {
+      status: answer.status,
+      type: answer.headers.get('content-type') ?? '',
+      text: await answer.text(),
+    };
+  }
+
+  async function serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const body = await buffer(request);
+    const action = decide(bodies.push(body));
+    if (action === 'hold') return;
+    if (typeof action === 'object') {
+      const rows = body
+        .toString()
+        .split('\n')
+        .slice(0, action.forwardRows ?? 0);
+      if (rows.length > 0) await forward(request, Buffer.from(rows.join('\n')));
+      response.writeHead(action.status, action.headers).end(JSON.stringify(action.body ?? {}));
+      return;
+    }
+    const { status, type, text } = await forward(request, body);
+    if (action === 'lose') response.destroy();
+    else response.writeHead(status, { 'content-type': type }).end(text);
+  }
+
+  const server = createServer((request, response) => {
+    serve(request, response).catch(() => response.destroy());
+  });
+  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
+  test.teardown(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  return { base: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, bodies };
+}
