@@ -4,8 +4,7 @@ import { seededRandom } from './random.js';
 /** Every test stands at this instant. */
 export const at = Date.parse('2026-03-02T10:30:00Z');
 export const clock = { now: () => at };
-/** Few, so that the estimate of their number is exact. */
-export const users = 12;
+export const users = 40;
 
 /** `count` lines, each an event of the system, of `users` users; the same for the same seed. */
 export function eventLines(system: string, count: number, seed = 1): string[] {

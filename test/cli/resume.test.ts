@@ -1,0 +1,165 @@
+/** Imports that are broken off, and how they go on. */
+import { appendFileSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import t, { type Test } from 'tap';
+import { startApp } from '../support/app.js';
+import { clock, countEvents, eventLines } from '../support/cli-events.js';
+import { commandLine, temporaryFolder } from '../support/command-line.js';
+import { type Action, startFront } from '../support/front.js';
+import { until } from '../support/until.js';
+
+const { base, stop } = await startApp({ clock });
+t.teardown(stop);
+
+const rows = 1_000;
+const batchRows = 20;
+const settledBatches = 30;
+const small = ['--batch', String(batchRows), '--json'];
+const text = (lines: readonly string[]) => `${lines.join('\n')}\n`;
+
+/** A file of `rows` events, and a front that holds what comes after `settledBatches` until it is opened. */
+async function setUp(test: Test, system: string, pack: (text: string) => string | Buffer = String) {
+  const file = join(temporaryFolder(test), 'events.ndjson');
+  const content = text(eventLines(system, rows));
+  writeFileSync(file, pack(content));
+  let later: Action = 'hold';
+  const front = await startFront(test, base, (number) => (number <= settledBatches ? 'forward' : later));
+  const open = () => {
+    later = 'forward';
+  };
+  return { file, content, front, open, ...commandLine(test, front.base) };
+}
+
+for (const [name, pack] of [
+  ['a plain file', String],
+  ['a gzip file', gzipSync],
+] as const) {
+  t.test(`${name} goes on at its checkpoint after kill -9`, async (t) => {
+    const system = `killed ${name}`;
+    const { file, front, open, start, run } = await setUp(t, system, pack);
+    const first = start(['import', file, ...small, '--parallel', '2']);
+    await until(() => front.bodies.length === settledBatches + 2, 'two requests under way');
+    first.process.kill('SIGKILL');
+    t.equal((await first.ended).status, 'SIGKILL');
+    const acknowledged = settledBatches * batchRows;
+    t.equal(await countEvents(base, system), acknowledged);
+
+    open();
+    const second = await run(['import', file, ...small]);
+    t.equal(second.status, 0, second.stderr);
+    t.match(second.stderr, `going on after line ${acknowledged}`);
+    t.match(JSON.parse(second.stdout), {
+      rows: rows - acknowledged,
+      files: [{ from_line: acknowledged, to_line: rows }],
+    });
+    const counted = await countEvents(base, system);
+    t.ok(counted >= rows && counted <= rows + 2 * batchRows, `${counted} events counted`);
+    t.equal(
+      JSON.parse((await run(['import', file, ...small])).stdout).rows,
+      rows,
+      'a finished import leaves no note',
+    );
+  });
+}
+
+t.test('SIGINT lets what is under way be answered: nothing is lost or counted twice', async (t) => {
+  const file = join(temporaryFolder(t), 'events.ndjson');
+  writeFileSync(file, text(eventLines('interrupted', 20_000)));
+  const front = await startFront(t, base, () => 'forward');
+  const { start, run } = commandLine(t, front.base);
+  const first = start(['import', file, ...small]);
+  await until(() => front.bodies.length > 10, 'some requests');
+  first.process.kill('SIGINT');
+  const { status, stdout, stderr } = await first.ended;
+  t.equal(status, 130);
+  t.match(stderr, /interrupted; .* is imported up to line .* goes on from there/);
+  const { accepted } = JSON.parse(stdout);
+  t.ok(accepted < 20_000);
+  t.equal(await countEvents(base, 'interrupted'), accepted);
+  t.equal((await run(['import', file, ...small])).status, 0);
+  t.equal(await countEvents(base, 'interrupted'), 20_000);
+});
+
+t.test('what is held does not keep SIGINT from ending an import that waits for the service', async (t) => {
+  const front = await startFront(t, base, () => ({ status: 503, headers: { 'retry-after': '50' } }));
+  const { start } = commandLine(t, front.base);
+  const waiting = start(['import', '-'], text(eventLines('waiting', 5)));
+  await until(() => front.bodies.length > 0, 'a request');
+  await until(() => waiting.texts.stderr.includes('waiting for the service'), 'the notice');
+  waiting.process.kill('SIGINT');
+  t.match(await waiting.ended, { status: 130, stderr: /stdin .* cannot be read again/ });
+});
+
+t.test('a file that has changed', async (t) => {
+  const { file, content, front, open, start, run } = await setUp(t, 'changed');
+  const first = start(['import', file, ...small]);
+  await until(() => front.bodies.length > settledBatches, 'a request on hold');
+  first.process.kill('SIGKILL');
+  await first.ended;
+  open();
+
+  t.test('is not taken for the same', async (t) => {
+    writeFileSync(file, content.replace('user-1"', 'user-2"'));
+    t.match(await run(['import', file, ...small]), { status: 2, stderr: /has changed since .* --restart/ });
+    writeFileSync(file, content.slice(0, 1_000));
+    t.match(await run(['import', file, ...small]), { status: 2, stderr: /has changed/ });
+  });
+
+  t.test('is the same where it has only grown', async (t) => {
+    writeFileSync(file, content);
+    appendFileSync(file, text(eventLines('changed', 5)));
+    const { stdout } = await run(['import', file, ...small]);
+    t.match(JSON.parse(stdout), { rows: rows + 5 - settledBatches * batchRows });
+  });
+});
+
+t.test('--restart begins at the first line whatever was noted', async (t) => {
+  const { file, front, open, start, run } = await setUp(t, 'restarted');
+  const first = start(['import', file, ...small]);
+  await until(() => front.bodies.length > settledBatches, 'a request on hold');
+  first.process.kill('SIGKILL');
+  await first.ended;
+  open();
+  const { stdout } = await run(['import', file, ...small, '--restart']);
+  t.match(JSON.parse(stdout), { rows, files: [{ from_line: 0 }] });
+});
+
+t.test('files that were finished before the break are passed over by the same command', async (t) => {
+  const folder = temporaryFolder(t);
+  const [whole, cut] = [join(folder, 'whole'), join(folder, 'cut')];
+  const packed = gzipSync(text(eventLines('second', 500)));
+  writeFileSync(whole, text(eventLines('first', 300)));
+  writeFileSync(cut, packed.subarray(0, -1));
+  const { run } = commandLine(t, base);
+  t.equal((await run(['import', whole, cut])).status, 2);
+  writeFileSync(cut, packed);
+  t.equal((await run(['import', whole, cut])).status, 0);
+  t.equal(await countEvents(base, 'first'), 300);
+  t.equal(await countEvents(base, 'second'), 500);
+});
+
+t.test('notes are kept where --state-dir says; where they cannot be, nothing is sent', async (t) => {
+  const { file, content, front, start, run } = await setUp(t, 'noted');
+  const stateDir = temporaryFolder(t);
+  const first = start(['import', file, ...small, '--state-dir', stateDir]);
+  await until(() => front.bodies.length > settledBatches, 'a request on hold');
+  first.process.kill('SIGKILL');
+  await first.ended;
+  const [name = ''] = readdirSync(stateDir);
+  const note = JSON.parse(readFileSync(join(stateDir, name), 'utf8'));
+  t.equal(note.line % batchRows, 0);
+  t.equal(content.slice(0, note.offset).split('\n').length - 1, note.line);
+
+  const sent = front.bodies.length;
+  t.match(await run(['import', file, '--state-dir', join(file, 'below')]), {
+    status: 2,
+    stderr: /--state-dir/,
+  });
+  writeFileSync(join(stateDir, name), '{"offset":');
+  t.match(await run(['import', file, '--state-dir', stateDir]), {
+    status: 2,
+    stderr: /is damaged; --restart/,
+  });
+  t.equal(front.bodies.length, sent);
+});
