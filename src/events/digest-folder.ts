@@ -1,10 +1,10 @@
 /**
  * Folding: a digest list that has grown long is read, merged into one digest and swapped in, by the writer
  * whose append made it long. Appends go on meanwhile and are kept; of two writers that fold the same list the
- * header's generation lets one win, and the other's work is dropped. A fold that fails leaves the list as it
- * was: the next append asks again, and a full list refuses appends until it is folded.
+ * header's generation lets one win, and the other's work is dropped; its epoch says that the list was not
+ * purged in between. A fold that fails leaves the list as it was: the next append asks again, and a full list
+ * refuses appends until it is folded.
  */
-
 import type { FastifyBaseLogger } from 'fastify';
 import type { Redis } from 'ioredis';
 import type { Metrics } from '../metrics.js';
@@ -33,7 +33,8 @@ export function createDigestFolder({ redis, timeoutMs, metrics, log }: FolderDep
     const [list] = (await readPipeline(redis, [range], timeoutMs)) as [Buffer[]];
     const [header, ...blobs] = list;
     if (blobs.length < 2) return;
-    const next = encodeDigestHeader(decodeDigestHeader(header) + 1);
+    const { generation, epoch } = decodeDigestHeader(header);
+    const next = encodeDigestHeader(generation + 1, epoch);
     const digest = encodeDigest(mergeDigests(blobs.map(decodeDigest)));
     const swap = callScript(scripts['fold-digests-1'], [key], [header, blobs.length, next, digest]);
     const [swapped] = await readPipeline(redis, [swap], timeoutMs);

@@ -42,7 +42,7 @@ export interface HourPlan {
   tops: Destinations[];
   counters: Destinations;
   written: Destinations;
-  /** Of the digest list of a numeric key. */
+  /** Numeric key, digest list, seconds to live. */
   digest(key: string): Destinations;
 }
 
@@ -89,7 +89,7 @@ function createHourPlan(hour: number, { destination, until }: Placing): HourPlan
     digest(key) {
       let found = digests.get(key);
       if (!found) {
-        found = destination('digest', key, hourBucket);
+        found = [key, ...destination('digest', key, hourBucket)];
         digests.set(key, found);
       }
       return found;

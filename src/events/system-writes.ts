@@ -11,13 +11,14 @@ import type { Redis } from 'ioredis';
 import type { Clock } from '../clock.js';
 import type { Metrics } from '../metrics.js';
 import { systemKey } from '../redis/keys.js';
-import { type Call, type Outcome, runPipeline } from '../redis/pipeline.js';
+import { type Outcome, runPipeline } from '../redis/pipeline.js';
 import type { Retention } from '../windows/retention.js';
 import type { SystemDelta } from './delta.js';
 import type { DigestFolder } from './digest-folder.js';
 import { createPlanner } from './hour-plan.js';
+import { type PackedCall, type Part, packCalls, partOutcomes } from './pack-calls.js';
 import type { RepeatFilter } from './repeat-filter.js';
-import { type SystemCalls, systemCalls } from './script-calls.js';
+import { type SystemParts, systemParts } from './system-parts.js';
 
 interface SystemWritesDependencies {
   redis: Redis;
@@ -31,18 +32,17 @@ interface SystemWritesDependencies {
   randomId: () => string;
 }
 
-interface PlannedSystem extends SystemCalls {
+interface PlannedSystem extends SystemParts {
   delta: SystemDelta;
   /** Of the repeat filter, when this was planned. */
   generation: number;
-  /** The epochs under which calls of it have been stored. */
+  /** The epochs under which parts of it have been stored. */
   epochs: Set<string>;
 }
 
 export interface Planned {
   systems: PlannedSystem[];
-  calls: Call[];
-  bytes: number;
+  calls: PackedCall[];
 }
 
 export interface Failure {
@@ -51,7 +51,7 @@ export interface Failure {
 }
 
 const nothingKnown: ReadonlySet<string> = new Set();
-/** How often a call is sent again because Redis asked for it, not because it failed. */
+/** How often a part is sent again because Redis asked for it, not because it failed. */
 const ROUNDS_MAX = 4;
 
 export function createSystemWrites(dependencies: SystemWritesDependencies) {
@@ -61,19 +61,25 @@ export function createSystemWrites(dependencies: SystemWritesDependencies) {
   function planSystem(delta: SystemDelta): PlannedSystem {
     const epoch = filter.epochOf(delta.system);
     const known = epoch === '' ? () => nothingKnown : (slot: string) => filter.known(delta.system, slot);
-    const calls = systemCalls(delta, { planner, known, epoch, freshEpoch: randomId() });
-    return { ...calls, delta, generation: filter.generation, epochs: new Set() };
+    const parts = systemParts(delta, { planner, known, epoch, freshEpoch: randomId() });
+    return { ...parts, delta, generation: filter.generation, epochs: new Set() };
   }
+
+  const pack = (systems: PlannedSystem[]): Planned => ({
+    systems,
+    calls: packCalls(
+      systems.flatMap(({ parts }) => parts),
+      planner,
+    ),
+  });
 
   function plan(deltas: readonly SystemDelta[]): Planned {
     const now = clock.now();
     if (planner.at(now)) filter.sweep(now);
-    const systems = deltas.map(planSystem);
-    const bytes = systems.reduce((sum, system) => sum + system.bytes, 0);
-    return { systems, calls: systems.flatMap((system) => system.calls), bytes };
+    return pack(deltas.map(planSystem));
   }
 
-  /** Reads the replies of a system's calls. Returns what has to be sent again, empty where all is stored. */
+  /** Reads the replies to a system's parts. Returns what has to be sent again, empty where all is stored. */
   async function settleSystem(
     system: PlannedSystem,
     replies: readonly unknown[][],
@@ -85,11 +91,11 @@ export function createSystemWrites(dependencies: SystemWritesDependencies) {
       return planSystem(delta);
     }
     const prefix = systemKey(delta.system);
-    const again: Call[] = [];
+    const again: Part[] = [];
     for (const [index, [state, ...rest]] of replies.entries()) {
       if (state === 'fold') {
         await Promise.all(rest.map((suffix) => folder.fold(`${prefix}:${suffix}`)));
-        again.push(system.calls[index]);
+        again.push(system.parts[index]);
         continue;
       }
       const [epoch, dropped, ...long] = rest;
@@ -97,7 +103,7 @@ export function createSystemWrites(dependencies: SystemWritesDependencies) {
       if (Number(dropped) > 0) metrics.numericKeysDropped.inc(Number(dropped));
       for (let i = 0; i < long.length; i += 2) void folder.fold(`${prefix}:${long[i]}`);
     }
-    if (again.length > 0) return { ...system, calls: again };
+    if (again.length > 0) return { ...system, parts: again };
     const [epoch, ...others] = system.epochs;
     if (others.length === 0 && system.generation === filter.generation) {
       filter.setEpoch(delta.system, epoch);
@@ -107,33 +113,28 @@ export function createSystemWrites(dependencies: SystemWritesDependencies) {
   }
 
   /** Deals with the outcomes of a plan's calls, sending again what Redis asks for. */
-  async function settle(planned: Planned, outcomes: readonly Outcome[]): Promise<Failure[]> {
+  async function settle(first: Planned, outcomes: readonly Outcome[]): Promise<Failure[]> {
     const failures: Failure[] = [];
-    let systems = planned.systems;
-    let replies = outcomes;
-    for (let round = 1; systems.length > 0; round++) {
+    let planned = first;
+    let results = partOutcomes(first.calls, outcomes);
+    for (let round = 1; planned.systems.length > 0; round++) {
       const again: PlannedSystem[] = [];
-      let at = 0;
-      for (const system of systems) {
-        const own = replies.slice(at, at + system.calls.length);
-        at += system.calls.length;
+      for (const system of planned.systems) {
+        const own = results.splice(0, system.parts.length);
         const error = own.find((outcome) => outcome.error)?.error;
-        const rest = error
-          ? undefined
-          : await settleSystem(
-              system,
-              own.map((o) => (o as { reply: unknown[] }).reply),
-            );
-        if (error) failures.push({ delta: system.delta, error });
-        else if (rest && round < ROUNDS_MAX) again.push(rest);
+        if (error) {
+          failures.push({ delta: system.delta, error });
+          continue;
+        }
+        const replies = own.map((outcome) => (outcome as { reply: unknown[] }).reply);
+        const rest = await settleSystem(system, replies);
+        if (rest && round < ROUNDS_MAX) again.push(rest);
         else if (rest)
-          failures.push({ delta: rest.delta, error: new Error('Redis keeps asking for the same call') });
+          failures.push({ delta: rest.delta, error: new Error('Redis keeps asking for the same') });
       }
-      systems = again;
-      if (again.length > 0) {
-        const calls = again.flatMap((system) => system.calls);
-        replies = await runPipeline(redis, calls, timeoutMs);
-      }
+      planned = pack(again);
+      const calls = planned.calls.map(({ call }) => call);
+      results = partOutcomes(planned.calls, await runPipeline(redis, calls, timeoutMs));
     }
     return failures;
   }

@@ -13,7 +13,7 @@ import type { Redis } from 'ioredis';
 import { Problem } from '../errors.js';
 import type { Metrics } from '../metrics.js';
 import { isUnsent, type Outcome, runPipeline } from '../redis/pipeline.js';
-import { createDelta, type Delta } from './delta.js';
+import { createDelta, type Delta, type SystemDelta } from './delta.js';
 import type { Directory } from './directory.js';
 import type { SystemWrites } from './system-writes.js';
 
@@ -68,11 +68,11 @@ export function createWriter(dependencies: WriterDependencies) {
     const systems = [...group.delta.systems.values()];
     const registration = directory.registration(systems);
     const planned = writes.plan(systems);
-    const calls = [...(registration ? [registration.call] : []), ...planned.calls];
+    const calls = [...(registration ? [registration.call] : []), ...planned.calls.map(({ call }) => call)];
     const endTimer = metrics.pipelineSeconds.startTimer();
     const outcomes: Outcome[] = await runPipeline(redis, calls, timeoutMs);
     endTimer();
-    metrics.pipelineBytes.observe(planned.bytes);
+    metrics.pipelineBytes.observe(planned.calls.reduce((sum, { bytes }) => sum + bytes, 0));
     metrics.groupCommitEvents.observe(group.delta.events);
     const failures = new Map<number, Error>();
     if (registration) {
@@ -80,10 +80,12 @@ export function createWriter(dependencies: WriterDependencies) {
       if (outcome.error) for (const id of group.requests.keys()) failures.set(id, outcome.error);
       else directory.registered(registration, outcome.reply);
     }
+    const lost = new Set<SystemDelta>();
     for (const { delta, error } of await writes.settle(planned, outcomes)) {
+      lost.add(delta);
       for (const id of delta.requests) failures.set(id, error);
     }
-    directory.stored(systems);
+    directory.stored(systems.filter((system) => !lost.has(system)));
     for (const [id, { resolve, reject }] of group.requests) {
       const error = failures.get(id);
       if (error) reject(problemOf(error));

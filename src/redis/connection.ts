@@ -12,6 +12,8 @@ import { Redis, type RedisOptions } from 'ioredis';
 import type { Metrics } from '../metrics.js';
 import { scripts } from './scripts.js';
 
+/** Whoever does not answer commands in time is not waited for when he is left. */
+const DISCONNECT_MS_MAX = 100;
 const RECONNECT_MS_MAX = 2_000;
 
 export type ConnectionName = 'write' | 'read';
@@ -37,6 +39,7 @@ export function createConnection(dependencies: ConnectionDependencies): Redis {
     connectionName: `papertrail-${name}`,
     connectTimeout: connectTimeoutMs,
     keepAlive: 10_000,
+    disconnectTimeout: DISCONNECT_MS_MAX,
     noDelay: true,
     enableOfflineQueue: false,
     autoResendUnfulfilledCommands: false,

@@ -44,15 +44,23 @@ export interface ParsedKey {
   sketch?: { kind: SketchKind; metric: string; grain: string; bucket: string };
 }
 
+/** The reverse of `encodePart`, or undefined where the text is none of its results. */
+function decodePart(encoded: string): string | undefined {
+  try {
+    return decodeURIComponent(encoded);
+  } catch {
+    return undefined;
+  }
+}
+
 /** The parts of a key, or undefined where it is not a key of a system. */
 export function parseKey(key: string): ParsedKey | undefined {
   const match = /^pt:\{([^{}:]+)\}(?::([a-z]+):([^:]+):([a-z]+):([^:]+))?$/.exec(key);
-  if (!match) return undefined;
-  const [, system, kind, metric, grain, bucket] = match;
-  if (kind === undefined) return { system: decodeURIComponent(system) };
-  if (!(sketchKinds as readonly string[]).includes(kind)) return undefined;
-  return {
-    system: decodeURIComponent(system),
-    sketch: { kind: kind as SketchKind, metric: decodeURIComponent(metric), grain, bucket },
-  };
+  const system = match ? decodePart(match[1]) : undefined;
+  if (!match || system === undefined) return undefined;
+  const [, , kind, metricPart, grain, bucket] = match;
+  if (kind === undefined) return { system };
+  const metric = decodePart(metricPart);
+  if (metric === undefined || !(sketchKinds as readonly string[]).includes(kind)) return undefined;
+  return { system, sketch: { kind: kind as SketchKind, metric, grain, bucket } };
 }

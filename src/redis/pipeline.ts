@@ -28,6 +28,11 @@ export const callScript = (script: Script, keys: string[], args: Argument[], bin
   binary,
 });
 
+/** An error that Redis answered with; what it answered it to had no effect. */
+export class ReplyError extends Error {
+  override name = 'ReplyError';
+}
+
 /** Whether an error says that the command may or may not have been executed, or never reached Redis. */
 export function isConnectionError(error: Error): boolean {
   return error.name !== 'ReplyError';

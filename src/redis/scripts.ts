@@ -1,11 +1,13 @@
 /**
  * Scripts: the Lua files beside this one, each `verb-noun-<number of KEYS, or n>.lua`, with the sketch
  * parameters put in front as the table `P`, so that a parameter stands in one place only, costs no argument,
- * and a changed one makes another script (its SHA differs) instead of a mixture.
+ * and a changed one makes another script (its SHA differs) instead of a mixture. A line `--- @include FILE`
+ * stands for that file.
  */
 import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { bloomEnvelope, bloomHeaderBytes, bloomLayers } from '../sketches/bloom.js';
+import { hyperloglogDenseBytes } from '../sketches/hyperloglog.js';
 import { numericKeysMax, reservedNumericKey, topItemsMax } from '../sketches/registry.js';
 import { encodeDigestHeader } from '../sketches/t-digest.js';
 
@@ -27,6 +29,7 @@ function toLua(value: LuaValue): string {
 }
 
 const parameters: Record<string, LuaValue> = {
+  hyperloglog_dense_bytes: hyperloglogDenseBytes,
   bloom_envelope: bloomEnvelope,
   bloom_header_bytes: bloomHeaderBytes,
   bloom_blocks: bloomLayers.map((layer) => layer.blocks),
@@ -35,7 +38,7 @@ const parameters: Record<string, LuaValue> = {
   top_items_max: topItemsMax,
   numeric_keys_max: numericKeysMax,
   reserved_numeric_key: reservedNumericKey,
-  digest_header: encodeDigestHeader(0),
+  digest_header: encodeDigestHeader(0, ''),
   digest_fold_length: digestFoldLength,
   digest_elements_max: digestElementsMax,
   /** Lua's unpack ends near 8,000 values. */
@@ -51,7 +54,7 @@ export interface Script {
 }
 
 const names = [
-  'apply-delta-1',
+  'apply-delta-n',
   'fold-digests-1',
   'register-systems-2',
   'list-systems-2',
@@ -62,9 +65,14 @@ export type ScriptName = (typeof names)[number];
 const folder = new URL('./lua/', import.meta.url);
 export const scriptFiles = (): string[] => readdirSync(folder).filter((file) => file.endsWith('.lua'));
 
+const readLua = (path: string): string =>
+  readFileSync(new URL(path, folder), 'utf8').replace(/^--- @include (.+)$/gm, (_, included: string) =>
+    readLua(included),
+  );
+
 function loadScript(name: ScriptName): Script {
   const table = Object.entries(parameters).map(([key, value]) => `  ${key} = ${toLua(value)},`);
-  const source = `local P = {\n${table.join('\n')}\n}\n${readFileSync(new URL(`${name}.lua`, folder), 'utf8')}`;
+  const source = `local P = {\n${table.join('\n')}\n}\n${readLua(`${name}.lua`)}`;
   const keys = name.endsWith('-n') ? undefined : Number(name.slice(name.lastIndexOf('-') + 1));
   return { name, keys, source, sha: createHash('sha1').update(source).digest('hex') };
 }

@@ -16,6 +16,8 @@
  * have a standard error of 0.56%, so 95% of such answers lie between 989 and 1,011.
  */
 const registers = 16_384;
+/** Bytes of a dense one as Redis stores it: a header, then six bits a register. */
+export const hyperloglogDenseBytes = 16 + (registers * 6) / 8;
 const asymptoticError = 1.04 / Math.sqrt(registers);
 /** Standard errors on each side that hold 95% of a normal distribution. */
 const errorsFor95 = 1.96;

@@ -195,18 +195,21 @@ function unpack(body: Uint8Array): unknown[] {
   throw new SketchFormatError('A digest must be a msgpack array.');
 }
 
-/** Element 0 of the list: the envelope, then the generation in decimal digits, which Lua reads as they are. */
-export function encodeDigestHeader(generation: number): Buffer {
-  const digits = String(generation);
-  const header = writeEnvelope('digestHeader', Buffer.alloc(envelopeBytes + digits.length));
-  header.write(digits, envelopeBytes, 'ascii');
+/**
+ * Element 0 of the list: the envelope, the generation in decimal digits, a space, and the epoch of the system, by
+ * which a list that was purged and begun anew is told from the one before.
+ */
+export function encodeDigestHeader(generation: number, epoch: string): Buffer {
+  const text = `${generation} ${epoch}`;
+  const header = writeEnvelope('digestHeader', Buffer.alloc(envelopeBytes + Buffer.byteLength(text)));
+  header.write(text, envelopeBytes);
   return header;
 }
 
-/** The generation of a header. Throws `SketchFormatError`. */
-export function decodeDigestHeader(bytes: Uint8Array): number {
-  const digits = Buffer.from(readEnvelope('digestHeader', bytes)).toString('ascii');
-  if (!/^(0|[1-9]\d{0,15})$/.test(digits))
-    throw new SketchFormatError('The header of a digest list is broken.');
-  return Number(digits);
+/** The generation and epoch of a header. Throws `SketchFormatError`. */
+export function decodeDigestHeader(bytes: Uint8Array): { generation: number; epoch: string } {
+  const text = Buffer.from(readEnvelope('digestHeader', bytes)).toString();
+  const [, digits, epoch] = /^(0|[1-9]\d{0,15}) (.*)$/s.exec(text) ?? [];
+  if (digits === undefined) throw new SketchFormatError('The header of a digest list is broken.');
+  return { generation: Number(digits), epoch };
 }

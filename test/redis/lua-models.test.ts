@@ -115,27 +115,6 @@ const plain = ({ counts, overcounts, floor }: TopSummary) => ({
   floor,
 });
 
-t.test('several operations on one list in one call add up as several calls do', async (t) => {
-  const random = seededRandom(3);
-  let model = createTop();
-  for (let call = 0; call < 12; call++) {
-    // As the minutes of an hour bring; evictions begin in the middle of a call.
-    const tops = Array.from({ length: 1 + Math.floor(random() * 5) }, () => {
-      const increments = new Map<string, number>();
-      for (let i = 0; i < 150; i++) {
-        const item = `user-${Math.floor(random() ** 2 * 4_000)}`;
-        increments.set(item, (increments.get(item) ?? 0) + 1 + Math.floor(random() * 3));
-      }
-      model = addToTop(model, increments, topItemsMax);
-      return ['top', 'over', 900, ...[...increments].flat()];
-    });
-    await apply(redis, { tops });
-    t.strictSame(plain(await storedTop()), plain(model), `call ${call}, floor ${model.floor}`);
-  }
-  t.ok(model.floor > 0, 'items were evicted');
-  for (const key of ['pt:{s}:top', 'pt:{s}:over']) t.ok((await redis.pttl(key)) > 0);
-});
-
 /** Streams of names; the numbers in them are skewed, uniform or new every time. */
 const streams: Record<string, (random: Random, i: number) => string> = {
   zipf: (random) => `user-${Math.floor(1 / (1 - random()) ** 2)}`,

@@ -2,7 +2,7 @@
 import type { Redis } from 'ioredis';
 import { systemKey } from '../../src/redis/keys.js';
 import { encodePayload, type PayloadValue } from '../../src/redis/payload.js';
-import { type Call, callScript, runPipeline } from '../../src/redis/pipeline.js';
+import { type Call, callScript, ReplyError, runPipeline } from '../../src/redis/pipeline.js';
 import { scripts } from '../../src/redis/scripts.js';
 import { bloomKeyBytes, writeBloomKey } from '../../src/sketches/bloom.js';
 import { digestOf, encodeDigest } from '../../src/sketches/t-digest.js';
@@ -30,19 +30,37 @@ export interface Terms {
   recordSeconds?: number;
 }
 
-export function payloadOf(delta: Delta): Buffer {
-  const { distinct = [], membership = [], tops = [], digests = [], counters = [], written = [] } = delta;
-  return encodePayload([distinct, membership, tops, digests, counters, written]);
+/** How many elements of an operation, as tests write it, are its head; and whether the rest is names and counts in turn. */
+const shapes = {
+  distinct: { headLength: 1, counted: false },
+  membership: { headLength: 2, counted: false },
+  tops: { headLength: 3, counted: true },
+  digests: { headLength: 3, counted: false },
+  counters: { headLength: 2, counted: true },
+  written: { headLength: 2, counted: false },
+};
+const listed: readonly string[] = ['distinct', 'written'];
+
+/** The payload of a call that brings one part. Operations are written flat here: what the head holds, then the rest. */
+export function payloadOf(delta: Delta, { epoch = '', fresh = 'e1' }: Terms = {}): Buffer {
+  const heads: PayloadValue[] = [];
+  const part = Object.entries(shapes).map(([section, { headLength, counted }]) =>
+    (delta[section as keyof Delta] ?? []).map((operation) => {
+      const head = section === 'distinct' ? operation[0] : operation.slice(0, headLength);
+      const rest = operation.slice(headLength);
+      heads.push(head);
+      if (counted)
+        return [heads.length, rest.filter((_, i) => i % 2 === 0), rest.filter((_, i) => i % 2 === 1)];
+      return listed.includes(section) ? [heads.length, rest] : [heads.length, ...rest];
+    }),
+  );
+  return encodePayload([heads, [[epoch, fresh, ...part]]]);
 }
 
 export function applyCall(delta: Delta | Buffer, terms: Terms = {}): Call {
-  const { system = 's', epoch = '', fresh = 'e1', nowSeconds = 1_700_000_000, recordSeconds = 5_000 } = terms;
-  const payload = Buffer.isBuffer(delta) ? delta : payloadOf(delta);
-  return callScript(
-    scripts['apply-delta-1'],
-    [systemKey(system)],
-    [epoch, fresh, nowSeconds, recordSeconds, payload],
-  );
+  const { system = 's', nowSeconds = 1_700_000_000, recordSeconds = 5_000 } = terms;
+  const payload = Buffer.isBuffer(delta) ? delta : payloadOf(delta, terms);
+  return callScript(scripts['apply-delta-n'], [systemKey(system)], [nowSeconds, recordSeconds, payload]);
 }
 
 /** Runs one call. @throws what Redis answers it with */
@@ -52,8 +70,12 @@ export async function runCall(redis: Redis, call: Call): Promise<unknown> {
   return outcome.reply;
 }
 
-export const apply = (redis: Redis, delta: Delta | Buffer, terms?: Terms): Promise<unknown> =>
-  runCall(redis, applyCall(delta, terms));
+/** Applies one part. @throws what the script answers it with */
+export async function apply(redis: Redis, delta: Delta | Buffer, terms?: Terms): Promise<unknown> {
+  const [reply] = (await runCall(redis, applyCall(delta, terms))) as unknown[][];
+  if (reply[0] === 'error') throw new ReplyError(String(reply[1]));
+  return reply;
+}
 
 /** The bloom keys of some values, one after the other. */
 export function bloomKeys(values: readonly string[]): Buffer {

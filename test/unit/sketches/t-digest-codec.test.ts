@@ -75,14 +75,16 @@ t.test('bytes that are no digest are refused', async (t) => {
   }
 });
 
-t.test('the header is the envelope and the generation in decimal digits', async (t) => {
-  t.equal(encodeDigestHeader(12).toString('latin1'), 'PTH\x0112');
+t.test('the header is the envelope, the generation in decimal digits, and the epoch', async (t) => {
+  t.equal(encodeDigestHeader(12, 'e7').toString('latin1'), 'PTH\x0112 e7');
   for (const generation of [0, 1, 99, 2 ** 40, Number.MAX_SAFE_INTEGER]) {
-    t.equal(decodeDigestHeader(encodeDigestHeader(generation)), generation);
+    for (const epoch of ['', 'e1', 'with space', 'é']) {
+      t.strictSame(decodeDigestHeader(encodeDigestHeader(generation, epoch)), { generation, epoch });
+    }
   }
-  for (const digits of ['', '01', '-1', '1.5', 'x', '12345678901234567']) {
-    const bytes = Buffer.concat([encodeDigestHeader(0).subarray(0, 4), Buffer.from(digits)]);
-    t.throws(() => decodeDigestHeader(bytes), SketchFormatError, digits);
+  for (const text of ['', ' ', '1', '01 e', '-1 e', '1.5 e', 'x e', '12345678901234567 e']) {
+    const bytes = Buffer.concat([encodeDigestHeader(0, '').subarray(0, 4), Buffer.from(text)]);
+    t.throws(() => decodeDigestHeader(bytes), SketchFormatError, text);
   }
   t.throws(() => decodeDigestHeader(encodeDigest(digestOf([1]))), SketchFormatError);
 });

@@ -1,31 +1,38 @@
-/** What an event costs in Redis, without Redis: the calls of a delta, unpacked. */
-import { Decoder } from '@msgpack/msgpack';
+/** What an event costs in Redis, without Redis: the parts of a delta, and the calls they travel in. */
 import t from 'tap';
 import { createPlanner } from '../../../src/events/hour-plan.js';
+import {
+  CALL_COST_MAX,
+  type Part,
+  packCalls,
+  partOutcomes,
+  sections,
+} from '../../../src/events/pack-calls.js';
 import { createRepeatFilter } from '../../../src/events/repeat-filter.js';
-import { type SystemCalls, systemCalls } from '../../../src/events/script-calls.js';
-import type { Call } from '../../../src/redis/pipeline.js';
+import { type SystemParts, systemParts } from '../../../src/events/system-parts.js';
 import { bloomKeyBytes } from '../../../src/sketches/bloom.js';
 import { decodeDigest } from '../../../src/sketches/t-digest.js';
 import { HOUR_MS, MINUTE_MS } from '../../../src/windows/civil.js';
 import { namesFrom } from '../../support/apply-delta.js';
 import { deltaOf, now, type Row, retention } from '../../support/write-path.js';
 
-const decoder = new Decoder({ rawStrings: true });
-const sections = ['distinct', 'membership', 'tops', 'digests', 'counters', 'written'] as const;
-type Unpacked = Record<(typeof sections)[number], unknown[][]>;
+type Flat = Record<(typeof sections)[number], unknown[][]>;
 
-/** Bytes stay bytes where they are no text. */
-const readable = (value: unknown): unknown => {
-  if (Array.isArray(value)) return value.map(readable);
-  if (!(value instanceof Uint8Array)) return value;
-  const text = Buffer.from(value).toString();
-  return Buffer.from(text).equals(value) && !text.startsWith('PT') ? text : Buffer.from(value);
-};
-const unpack = ({ args }: Call): Unpacked => {
-  const lists = readable(decoder.decode(args.at(-1) as Buffer)) as unknown[][][];
-  return Object.fromEntries(sections.map((section, i) => [section, lists[i]])) as Unpacked;
-};
+/** The operations of a part, each flat: what its head holds, then the rest. Of tops and counters items and counts in turn. */
+function flat({ operations }: Part): Flat {
+  return Object.fromEntries(
+    sections.map((section) => [
+      section,
+      operations[section].map(([head, first, second]) => {
+        if (section === 'distinct') return [head, ...(first as string[])];
+        if (section === 'written') return [...head, ...(first as string[])];
+        if (section === 'membership') return [...head, first];
+        if (section === 'digests') return [...head, first, second];
+        return [...head, ...(first as string[]).flatMap((item, i) => [item, (second as number[])[i]])];
+      }),
+    ]),
+  ) as Flat;
+}
 
 function createCalls(filterValuesMax = 100_000) {
   const planner = createPlanner(retention);
@@ -33,13 +40,13 @@ function createCalls(filterValuesMax = 100_000) {
   filter.setEpoch('s', 'e1');
   planner.at(now);
   return {
-    /** The calls of some rows of one system. */
-    of(rows: readonly Row[]): SystemCalls {
+    /** The parts of some rows of one system. */
+    of(rows: readonly Row[]): SystemParts {
       const [system] = deltaOf(rows).systems.values();
       const known = (slot: string) => filter.known('s', slot);
-      return systemCalls(system, { planner, known, epoch: 'e1', freshEpoch: 'e2' });
+      return systemParts(system, { planner, known, epoch: 'e1', freshEpoch: 'e2' });
     },
-    acknowledge({ written }: SystemCalls): void {
+    acknowledge({ written }: SystemParts): void {
       for (const one of written) filter.remember('s', one);
     },
   };
@@ -53,19 +60,14 @@ const login: Row = {
 };
 const suffixes = (destinations: unknown) => (destinations as unknown[]).filter((_, i) => i % 2 === 0);
 
-t.test('an event is one call to its system alone, which tells epochs, now and lifetime', async (t) => {
-  const { calls, bytes } = createCalls().of([login]);
-  t.equal(calls.length, 1);
-  const [{ name, args }] = calls;
-  t.equal(name, 'EVALSHA');
-  t.strictSame(args.slice(1, 7), [1, 'pt:{s}', 'e1', 'e2', Math.floor(now / 1_000), (730 + 32) * 86_400]);
-  t.equal((args[7] as Buffer).length, bytes);
+t.test('an event is one part, which tells its system and its epochs', async (t) => {
+  const { parts } = createCalls().of([login]);
+  t.match(parts, [{ system: 's', epoch: 'e1', freshEpoch: 'e2' }]);
+  t.equal(parts.length, 1);
 });
 
 t.test('the first event of a day updates every sketch of every metric, in known places', async (t) => {
-  const { distinct, membership, tops, digests, counters, written } = unpack(
-    createCalls().of([login]).calls[0],
-  );
+  const { distinct, membership, tops, digests, counters, written } = flat(createCalls().of([login]).parts[0]);
   const sets = distinct.map(([destinations, ...values]) => [suffixes(destinations), values]);
   const expected = ['users', 'sessions', 'ips'].flatMap((metric, i) => {
     const value = ['ada', 's-1', '10.0.0.1'][i];
@@ -119,7 +121,7 @@ t.test('the first event of a day updates every sketch of every metric, in known 
 });
 
 t.test('lifetimes are those of the grain, counted from the end of its bucket', async (t) => {
-  const { distinct } = unpack(createCalls().of([{ user_id: 'ada' }]).calls[0]);
+  const { distinct } = flat(createCalls().of([{ user_id: 'ada' }]).parts[0]);
   const seconds = Object.fromEntries(
     distinct.flatMap(([destinations]) => {
       const list = destinations as (string | number)[];
@@ -138,10 +140,10 @@ t.test('lifetimes are those of the grain, counted from the end of its bucket', a
 t.test('a repeat costs its counts only, once the first was acknowledged and not before', async (t) => {
   const calls = createCalls();
   const first = calls.of([login]);
-  t.strictSame(unpack(calls.of([login]).calls[0]), unpack(first.calls[0]), 'not before');
+  t.strictSame(flat(calls.of([login]).parts[0]), flat(first.parts[0]), 'not before');
   calls.acknowledge(first);
   const again = calls.of([login]);
-  const { distinct, membership, tops, digests, counters, written } = unpack(again.calls[0]);
+  const { distinct, membership, tops, digests, counters, written } = flat(again.parts[0]);
   t.strictSame([distinct, membership, written], [[], [], []]);
   t.strictSame([tops.length, digests.length, counters.length], [5, 1, 1]);
   t.strictSame(again.written, []);
@@ -149,7 +151,7 @@ t.test('a repeat costs its counts only, once the first was acknowledged and not 
 
 t.test('a repeat in another minute, hour or day costs the sets of what is new to it', async (t) => {
   const setsOf = (calls: ReturnType<typeof createCalls>, rows: Row[]) =>
-    unpack(calls.of(rows).calls[0]).distinct.flatMap(([destinations]) =>
+    flat(calls.of(rows).parts[0]).distinct.flatMap(([destinations]) =>
       suffixes(destinations).map((suffix) => String(suffix).split(':')[2]),
     );
   const calls = createCalls();
@@ -163,13 +165,13 @@ t.test('a repeat in another minute, hour or day costs the sets of what is new to
   );
   const otherDay = [{ user_id: 'ada', timestamp: now - 24 * HOUR_MS }];
   t.strictSame(setsOf(calls, otherDay), ['hour', 'day', 'week', 'month']);
-  t.equal(unpack(calls.of(otherDay).calls[0]).membership.length, 1);
+  t.equal(flat(calls.of(otherDay).parts[0]).membership.length, 1);
 });
 
 t.test('events of the same user and minute fold into one value and one count', async (t) => {
-  const { calls } = createCalls().of(Array.from({ length: 500 }, () => login));
-  const { distinct, tops, counters, digests } = unpack(calls[0]);
-  t.equal(calls.length, 1);
+  const { parts } = createCalls().of(Array.from({ length: 500 }, () => login));
+  const { distinct, tops, counters, digests } = flat(parts[0]);
+  t.equal(parts.length, 1);
   t.strictSame(distinct[0].slice(1), ['ada']);
   t.strictSame(tops[0].slice(3), ['ada', 500]);
   t.strictSame(counters[0].slice(2), ['817:0', 500]);
@@ -177,16 +179,16 @@ t.test('events of the same user and minute fold into one value and one count', a
 });
 
 t.test(
-  'a large delta is cut into calls of bounded size, and every value and count is in one of them',
+  'a large delta is cut into parts of bounded size, and every value and count is in one of them',
   async (t) => {
     const users = namesFrom('user-', 5_000);
     const rows = users.flatMap((user_id, i) => [
       { user_id },
       { user_id, timestamp: now - (i % 5) * HOUR_MS },
     ]);
-    const calls = createCalls().of(rows).calls.map(unpack);
-    t.ok(calls.length > 10);
-    for (const { distinct, membership, tops } of calls) {
+    const parts = createCalls().of(rows).parts.map(flat);
+    t.ok(parts.length > 10);
+    for (const { distinct, membership, tops } of parts) {
       const pfadds = distinct.reduce(
         (sum, [places, ...values]) => sum + suffixes(places).length * values.length,
         0,
@@ -201,7 +203,7 @@ t.test(
     }
     const found = new Map<string, Set<string>>();
     const counted = new Map<string, number>();
-    for (const { distinct, tops } of calls) {
+    for (const { distinct, tops } of parts) {
       for (const [places, ...values] of distinct) {
         for (const place of suffixes(places) as string[]) {
           const set = found.get(place) ?? new Set();
@@ -223,11 +225,69 @@ t.test(
   },
 );
 
-t.test('systems with hostile names stay in their hash tag', async (t) => {
-  const system = 'a}:b{*\0\r\n';
-  const [delta] = deltaOf([{ system }]).systems.values();
+t.test('what several minutes of an hour or hours of a day count is one operation a key', async (t) => {
+  const rows = [0, 1, 2, 60, 61].map((minutes) => ({ ...login, timestamp: now - minutes * MINUTE_MS }));
+  const { tops, counters, digests } = flat(createCalls().of(rows).parts[0]);
+  const users = tops.filter(([top]) => String(top).includes(':active_users:'));
+  t.strictSame(
+    users.map(([top, , , ...counts]) => [top, ...counts]),
+    [
+      ['top:active_users:hour:2026-01-31T13', 'ada', 3],
+      ['top:active_users:hour:2026-01-31T12', 'ada', 2],
+    ],
+  );
+  t.equal(counters.length, 1);
+  const minutes = ['817:0', '816:0', '815:0', '757:0', '756:0'];
+  t.strictSame(counters[0].slice(2).sort(), [...minutes, 1, 1, 1, 1, 1].sort());
+  t.strictSame(
+    digests.map((digest) => digest[3]),
+    [3, 2],
+  );
+});
+
+const terms = { nowSeconds: 1, recordSeconds: 2 };
+const partsOf = (rows: readonly Row[]): Part[] => {
   const planner = createPlanner(retention);
   planner.at(now);
-  const { calls } = systemCalls(delta, { planner, known: () => new Set(), epoch: '', freshEpoch: 'e' });
-  t.strictSame(calls[0].args.slice(1, 3), [1, 'pt:{a%7D%3Ab%7B%2A%00%0D%0A}']);
+  return [...deltaOf(rows).systems.values()].flatMap(
+    (delta) => systemParts(delta, { planner, known: () => new Set(), epoch: '', freshEpoch: 'e' }).parts,
+  );
+};
+
+t.test('systems travel together, up to the work of one call, and share their heads', async (t) => {
+  const systems = namesFrom('system-', 200);
+  const parts = partsOf(systems.map((system) => ({ ...login, system })));
+  const calls = packCalls(parts, terms);
+  t.strictSame(
+    calls.flatMap((call) => call.parts),
+    parts,
+    'each part once, in order',
+  );
+  for (const call of calls.slice(0, -1)) {
+    const cost = call.parts.reduce((sum, part) => sum + part.cost, 0);
+    t.ok(cost <= CALL_COST_MAX && cost > CALL_COST_MAX / 2, `cost ${cost}`);
+  }
+  const [one] = packCalls(parts.slice(0, 1), terms);
+  t.ok(calls[0].bytes < (one.bytes * calls[0].parts.length) / 2, 'heads are not repeated');
+  t.strictSame(packCalls([], terms), []);
+});
+
+t.test('each part has its own outcome; where a call failed, that of the call', async (t) => {
+  const [first, ...others] = partsOf(namesFrom('s', 3).map((system) => ({ system })));
+  const calls = [...packCalls([first], terms), ...packCalls(others, terms)];
+  const error = new Error('cut');
+  const replies = [
+    ['ok', 'e', 0],
+    ['error', 'WRONGTYPE'],
+  ];
+  t.match(partOutcomes(calls, [{ error }, { reply: replies }]), [
+    { error },
+    { reply: ['ok', 'e', 0] },
+    { error: { name: 'ReplyError', message: 'WRONGTYPE' } },
+  ]);
+});
+
+t.test('systems with hostile names stay in their hash tag', async (t) => {
+  const [{ call }] = packCalls(partsOf([{ system: 'a}:b{*\0\r\n' }]), terms);
+  t.strictSame(call.args.slice(1, 5), [1, 'pt:{a%7D%3Ab%7B%2A%00%0D%0A}', 1, 2]);
 });

@@ -1,0 +1,96 @@
+/**
+ * Packing: parts of systems as calls of apply-delta. Several systems travel in one call, because a command costs
+ * ioredis some ten microseconds and Redis five before anything is done, and because they share their heads: the
+ * same suffixes and lifetimes serve every system in the same minute. Each part is applied in isolation and has a
+ * reply of its own. A call is one msgpack argument, not one argument a value: ioredis spends about half a
+ * microsecond on each argument, and Redis unpacks msgpack in C (docs/adr/0003).
+ */
+import { systemKey } from '../redis/keys.js';
+import { encodePayload, type PayloadValue } from '../redis/payload.js';
+import { type Call, callScript, type Outcome, ReplyError } from '../redis/pipeline.js';
+import { scripts } from '../redis/scripts.js';
+import type { Destinations } from './hour-plan.js';
+
+/** Work of one call, in units of about a microsecond of Redis. */
+export const CALL_COST_MAX = 2_000;
+
+/** In the order in which the script takes them. */
+export const sections = ['distinct', 'membership', 'tops', 'digests', 'counters', 'written'] as const;
+export type Section = (typeof sections)[number];
+/** What apply-delta says of each kind, with the head itself for its place among the heads. */
+export type Operation = [head: Destinations, ...rest: PayloadValue[]];
+export type Operations = Record<Section, Operation[]>;
+
+/** What one call brings to one system. */
+export interface Part {
+  system: string;
+  /** The epoch relied on, or ''. */
+  epoch: string;
+  /** Given to the system where it has none. */
+  freshEpoch: string;
+  operations: Operations;
+  /** Estimated, in the unit of `CALL_COST_MAX`. */
+  cost: number;
+}
+
+export interface PackedCall {
+  call: Call;
+  parts: Part[];
+  bytes: number;
+}
+
+interface Terms {
+  nowSeconds: number;
+  recordSeconds: number;
+}
+
+function packCall(parts: Part[], { nowSeconds, recordSeconds }: Terms): PackedCall {
+  const places = new Map<Destinations, number>();
+  const encoded = parts.map(({ epoch, freshEpoch, operations }) => [
+    epoch,
+    freshEpoch,
+    ...sections.map((section) =>
+      operations[section].map(([head, ...rest]) => {
+        let place = places.get(head);
+        if (place === undefined) {
+          place = places.size + 1;
+          places.set(head, place);
+        }
+        return [place, ...rest];
+      }),
+    ),
+  ]);
+  const payload = encodePayload([[...places.keys()], encoded]);
+  const keys = parts.map(({ system }) => systemKey(system));
+  const call = callScript(scripts['apply-delta-n'], keys, [nowSeconds, recordSeconds, payload]);
+  return { call, parts, bytes: payload.length };
+}
+
+/** The calls that bring these parts, in their order, each of about `CALL_COST_MAX` at most. */
+export function packCalls(parts: readonly Part[], terms: Terms): PackedCall[] {
+  const calls: PackedCall[] = [];
+  let next: Part[] = [];
+  let cost = 0;
+  for (const part of parts) {
+    if (next.length > 0 && cost + part.cost > CALL_COST_MAX) {
+      calls.push(packCall(next, terms));
+      next = [];
+      cost = 0;
+    }
+    next.push(part);
+    cost += part.cost;
+  }
+  if (next.length > 0) calls.push(packCall(next, terms));
+  return calls;
+}
+
+/** What became of each part of some calls, in order: its own reply, or the error of its call. */
+export function partOutcomes(calls: readonly PackedCall[], outcomes: readonly Outcome[]): Outcome[] {
+  return calls.flatMap(({ parts }, index): Outcome[] => {
+    const outcome = outcomes[index];
+    if (outcome.error) return parts.map(() => outcome);
+    return (outcome.reply as [string, string][]).map((reply) =>
+      reply[0] === 'error' ? { error: new ReplyError(reply[1]) } : { reply },
+    );
+  });
+}

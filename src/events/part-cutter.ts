@@ -1,0 +1,70 @@
+/** Cuts what a system is asked into parts, each of at most about `CALL_COST_MAX`, as it comes. */
+import type { PayloadValue } from '../redis/payload.js';
+import type { Destinations } from './hour-plan.js';
+import { CALL_COST_MAX, type Operations, type Section } from './pack-calls.js';
+
+const emptyOperations = (): Operations => ({
+  distinct: [],
+  membership: [],
+  tops: [],
+  digests: [],
+  counters: [],
+  written: [],
+});
+
+interface ValueOptions {
+  /** One a value. */
+  counts?: readonly number[];
+  /** How the script takes them. */
+  pack?: (values: readonly string[]) => PayloadValue;
+}
+
+/** Collects operations and starts another part where one is full. */
+export function createCutter() {
+  const full: { operations: Operations; cost: number }[] = [];
+  let operations = emptyOperations();
+  let cost = 0;
+
+  function close(): void {
+    if (cost > 0) full.push({ operations, cost });
+    operations = emptyOperations();
+    cost = 0;
+  }
+
+  /** Adds an operation of its own cost. */
+  function add(section: Section, head: Destinations, rest: readonly PayloadValue[], costOwn: number): void {
+    operations[section].push([head, ...rest]);
+    cost += costOwn;
+    if (cost >= CALL_COST_MAX) close();
+  }
+
+  /** Adds an operation on any number of values, and their counts where they have some, in as many pieces as needed. */
+  function addValues(
+    section: Section,
+    head: Destinations,
+    values: readonly string[],
+    costEach: number,
+    { counts, pack = (piece: readonly string[]): PayloadValue => piece }: ValueOptions = {},
+  ): void {
+    for (let from = 0; from < values.length; ) {
+      const room = Math.max(1, Math.floor((CALL_COST_MAX - cost) / costEach));
+      const isWhole = from === 0 && values.length <= room;
+      const piece = isWhole ? values : values.slice(from, from + room);
+      const rest = [pack(piece)];
+      if (counts) rest.push(isWhole ? counts : counts.slice(from, from + room));
+      from += piece.length;
+      add(section, head, rest, piece.length * costEach);
+      if (from < values.length) close(); // a part never has two operations on one list
+    }
+  }
+  return {
+    add,
+    addValues,
+    finish() {
+      close();
+      return full;
+    },
+  };
+}
+
+export type Cutter = ReturnType<typeof createCutter>;

@@ -1,0 +1,203 @@
+/**
+ * Script parts: what a system's delta asks of apply-delta, with what the repeat filter knows left out.
+ *
+ * Each field's tally feeds several sketches: its values the HyperLogLogs of (minute,) hour, day, week and month
+ * and the Bloom filter of the day, its counts a top-k list. A value that is new to the hour but known
+ * to the day goes to the hour's sketch alone.
+ *
+ * A delta of any size is cut into parts of bounded work, so that no call blocks Redis for more than a few
+ * milliseconds. `pack-calls.ts` makes calls of the parts.
+ */
+import { bloomKeyBytes, writeBloomKey } from '../sketches/bloom.js';
+import { counterField } from '../sketches/counters.js';
+import { distinctMetrics, membershipMetrics, topMetrics } from '../sketches/registry.js';
+import { digestOf, encodeDigest } from '../sketches/t-digest.js';
+import { type BucketDelta, COUNTER_TYPES, type SystemDelta } from './delta.js';
+import type { Destinations, HourPlan, MinutePlan, Planner } from './hour-plan.js';
+import type { Part, Section } from './pack-calls.js';
+import { type Cutter, createCutter } from './part-cutter.js';
+import type { Written } from './repeat-filter.js';
+
+const BLOOM_ADD_COST = 4;
+const TOP_ADD_COST = 2;
+const LIST_COST = 4;
+
+export interface SystemParts {
+  parts: Part[];
+  /** To be remembered once the parts are acknowledged. */
+  written: Written[];
+}
+
+/** Tells what is already written: a slot's values. */
+export type Known = (slot: string) => ReadonlySet<string>;
+
+function packBloomKeys(values: readonly string[]): Buffer {
+  const keys = Buffer.allocUnsafe(values.length * bloomKeyBytes);
+  values.forEach((value, i) => {
+    writeBloomKey(value, keys, i * bloomKeyBytes);
+  });
+  return keys;
+}
+
+const indexesOf = (rows: readonly { field: number }[], field: number) =>
+  rows.flatMap((row, index) => (row.field === field ? [index] : []));
+
+/** The fields whose values (not only counts) are kept, and which metrics each feeds. */
+const valueFields = [...new Set([...distinctMetrics, ...membershipMetrics].map((row) => row.field))].map(
+  (field) => ({
+    field,
+    distinct: indexesOf(distinctMetrics, field),
+    membership: indexesOf(membershipMetrics, field),
+  }),
+);
+
+interface ValueContext {
+  known: Known;
+  /** Of the bucket's minute, where it is one. */
+  minutePlans: MinutePlan[] | undefined;
+  written: Written[];
+}
+
+const missing = (values: Iterable<string>, known: ReadonlySet<string>): string[] => {
+  const fresh: string[] = [];
+  for (const value of values) if (!known.has(value)) fresh.push(value);
+  return fresh;
+};
+
+function addValues(cutter: Cutter, bucket: BucketDelta, plan: HourPlan, context: ValueContext): void {
+  const { known, minutePlans, written } = context;
+  for (const { field, distinct, membership } of valueFields) {
+    const tally = bucket.tallies[field];
+    if (tally.size === 0) continue;
+    const hourSlot = plan.hourSlots[field];
+    const daySlot = plan.daySlots[field];
+    let candidates: Iterable<string> = tally.keys();
+    if (minutePlans) {
+      const { slot, until, destinations } = minutePlans[field];
+      const newToMinute = missing(candidates, known(slot));
+      if (newToMinute.length === 0) continue;
+      if (destinations.length > 0)
+        cutter.addValues('distinct', destinations, newToMinute, destinations.length / 2);
+      written.push({ slot, until, values: newToMinute });
+      candidates = newToMinute; // what is in the minute was written to the hour with it, or before
+    }
+    const newToHour = missing(candidates, known(hourSlot));
+    if (newToHour.length === 0) continue;
+    const newToDay = missing(newToHour, known(daySlot));
+    for (const index of distinct) {
+      const { fine, coarse } = plan.distinct[index];
+      cutter.addValues('distinct', fine, newToHour, fine.length / 2);
+      cutter.addValues('distinct', coarse, newToDay, coarse.length / 2);
+    }
+    for (const index of membership) {
+      cutter.addValues('membership', plan.membership[index], newToDay, BLOOM_ADD_COST, {
+        pack: packBloomKeys,
+      });
+    }
+    written.push(
+      { slot: hourSlot, until: plan.hourUntil, values: newToHour },
+      { slot: daySlot, until: plan.dayUntil, values: newToDay },
+    );
+  }
+}
+
+/** What goes to one key: two minutes of an hour share their lists, two hours of a day their counters. */
+interface Gathered<T> {
+  head: Destinations;
+  content: T;
+}
+
+/** Adds to what goes to a key, which `suffix` names. `content` is borrowed until there is more of it. */
+function gather<T>(
+  into: Map<string, Gathered<T>>,
+  suffix: string,
+  added: Gathered<T>,
+  merge: (a: T, b: T) => T,
+): void {
+  const found = into.get(suffix);
+  if (found) found.content = merge(found.content, added.content);
+  else into.set(suffix, added);
+}
+
+type Counts = ReadonlyMap<string, number>;
+
+function sum(a: Counts, b: Counts): Counts {
+  const total = new Map(a);
+  for (const [item, count] of b) total.set(item, (total.get(item) ?? 0) + count);
+  return total;
+}
+
+const concat = (a: readonly number[], b: readonly number[]): readonly number[] => a.concat(b);
+
+/** Collects what is counted or measured, and adds it to the parts as one operation a key. */
+function createGatherer(cutter: Cutter) {
+  const tops = new Map<string, Gathered<Counts>>();
+  const counters = new Map<string, Gathered<Counts>>();
+  const samples = new Map<string, Gathered<readonly number[]>>();
+
+  function addCounts(section: Section, gathered: Map<string, Gathered<Counts>>, costEach: number): void {
+    for (const { head, content } of gathered.values()) {
+      cutter.addValues(section, head, [...content.keys()], costEach, { counts: [...content.values()] });
+    }
+  }
+
+  return {
+    take(bucket: BucketDelta, plan: HourPlan): void {
+      topMetrics.forEach(({ field }, index) => {
+        const head = plan.tops[index];
+        const content = bucket.tallies[field];
+        if (content.size > 0) gather(tops, head[0] as string, { head, content }, sum);
+      });
+      const counts = new Map<string, number>();
+      for (const [counter, count] of bucket.counters) {
+        const minute = plan.firstMinute + Math.floor(counter / COUNTER_TYPES);
+        counts.set(counterField(minute, counter % COUNTER_TYPES), count);
+      }
+      const { counters: head } = plan;
+      gather(counters, head[0] as string, { head, content: counts }, sum);
+      for (const [key, content] of bucket.samples) {
+        const digest = plan.digest(key);
+        gather(samples, digest[1] as string, { head: digest, content }, concat);
+      }
+    },
+    finish(): void {
+      addCounts('tops', tops, TOP_ADD_COST);
+      addCounts('counters', counters, 1);
+      for (const { head, content } of samples.values()) {
+        cutter.add('digests', head, [content.length, encodeDigest(digestOf(content))], LIST_COST);
+      }
+    },
+  };
+}
+
+interface PartContext {
+  planner: Planner;
+  known: Known;
+  /** The epoch that `known` hangs on, '' where nothing is known. */
+  epoch: string;
+  /** Given to the system where it has no epoch. */
+  freshEpoch: string;
+}
+
+/** The parts that write a system's delta, and what they write for the first time. */
+export function systemParts(delta: SystemDelta, context: PartContext): SystemParts {
+  const { planner, known, epoch, freshEpoch } = context;
+  const { system } = delta;
+  const cutter = createCutter();
+  const gatherer = createGatherer(cutter);
+  const written: Written[] = [];
+  for (const bucket of [...delta.hours.values(), ...delta.minutes.values()]) {
+    const plan = planner.hour(bucket.hour);
+    const minutePlans = bucket.minute === undefined ? undefined : planner.minute(bucket.minute);
+    addValues(cutter, bucket, plan, { known, minutePlans, written });
+    gatherer.take(bucket, plan);
+    const { writtenSlot: slot, hourOfDay } = plan;
+    if (!known(slot).has(hourOfDay)) {
+      cutter.addValues('written', plan.written, [hourOfDay], 1);
+      written.push({ slot, until: plan.dayUntil, values: [hourOfDay] });
+    }
+  }
+  gatherer.finish();
+  const parts = cutter.finish().map((cut) => ({ system, epoch, freshEpoch, ...cut }));
+  return { parts, written };
+}

@@ -1,0 +1,95 @@
+--[[
+Adds a delta to the sketches of some systems, each system in isolation: what one holds that it should not fails
+that system alone.
+
+KEYS     the systems' records (hash: epoch, since, numeric, n:<numeric key>); every other key of a system is the
+         key of its record .. ':' .. suffix
+ARGV[1]  now, epoch seconds
+ARGV[2]  seconds a record lives from now
+ARGV[3]  the delta, msgpack: { heads, { part of a system... } }, the parts in the order of KEYS. A head says where
+         an operation goes; operations name it by its place. A part is { epoch that the caller's repeat filter
+         relies on or '', epoch to give the system where it has none, distinct, membership, tops, digests,
+         counters, written }, each of the last six a list of operations:
+           distinct    { head, { value... } }         head: { suffix, ttl, suffix, ttl... }
+           membership  { head, bloom keys }           head: { suffix, ttl }; keys of 12 bytes, end to end
+           tops        { head, { item... }, { count... } }   head: { suffix, overcounts' suffix, ttl }
+           digests     { head, samples, blob }        head: { numeric key, suffix, ttl }
+           counters    { head, { field... }, { count... } }  head: { suffix, ttl }
+           written     { head, { hour of day... } }   head: { suffix, ttl }
+         Of tops, digests and counters there is one operation a key; of the others there may be several.
+P        parameters, from scripts.ts
+
+Returns  for each system, in order, one of
+         { 'ok', epoch, samples dropped, suffix, length... }  stored; the digest lists that want folding
+         { 'epoch', epoch }    nothing stored: the epoch differs, send everything again under this one
+         { 'fold', suffix... } nothing stored: these digest lists are full, fold them first
+         { 'error', message }  nothing stored
+
+A script is isolated but does not roll back, so everything that can be wrong with a system is looked at before
+its first write. A TTL is set where a key is created and never touched again.
+]]
+local now, record_ttl = tonumber(ARGV[1]), tonumber(ARGV[2])
+local heads, parts = unpack(cmsgpack.unpack(ARGV[3]))
+local call = redis.call
+
+--- @include apply-delta/checks.lua
+--- @include apply-delta/hyperloglog.lua
+--- @include apply-delta/bloom.lua
+--- @include apply-delta/space-saving.lua
+--- @include apply-delta/digests.lua
+--- @include apply-delta/counters.lua
+
+-- What the record of a system holds: its epoch, how many numeric keys it has, and which of those asked for.
+local function read_record(root, digests)
+  local fields, record = { 'epoch', 'numeric' }, { names = { [P.reserved_numeric_key] = true } }
+  for _, op in ipairs(digests) do fields[#fields + 1] = 'n:' .. heads[op[1]][1] end
+  local found = call('HMGET', root, unpack(fields))
+  record.epoch, record.numeric = found[1], tonumber(found[2] or 0)
+  for i, op in ipairs(digests) do
+    if found[i + 2] then record.names[heads[op[1]][1]] = true end
+  end
+  return record
+end
+
+local function begin_record(root, epoch)
+  call('HSET', root, 'epoch', epoch, 'since', now)
+  call('EXPIRE', root, record_ttl)
+end
+
+local function apply(root, part)
+  local believed, fresh, distinct, membership, tops, digests, counters, written = unpack(part)
+  local prefix = root .. ':'
+  local record = read_record(root, digests)
+  if believed ~= '' and record.epoch ~= believed then
+    if not record.epoch then begin_record(root, fresh) end
+    return { 'epoch', record.epoch or fresh }
+  end
+
+  local sets, filters = check_distinct(prefix, distinct), check_membership(prefix, membership)
+  local lists, found = check_tops(prefix, tops), check_digests(prefix, digests, record)
+  local hashes, hours = check_counters(prefix, counters), check_written(prefix, written)
+  if #found.full > 0 then return { 'fold', unpack(found.full) } end
+
+  local epoch = record.epoch or fresh
+  local reply = { 'ok', epoch, found.dropped }
+  if not record.epoch then begin_record(root, epoch) end
+  if #found.new > 0 then
+    for _, field in ipairs(found.new) do call('HSET', root, field, 1) end
+    call('HSET', root, 'numeric', found.numeric)
+  end
+  write_distinct(prefix, distinct, sets)
+  write_membership(prefix, membership, filters)
+  write_tops(tops, lists)
+  write_digests(prefix, found.admitted, epoch, reply)
+  write_counters(counters, hashes)
+  write_written(prefix, written, hours)
+  if #written > 0 then call('EXPIRE', root, record_ttl) end
+  return reply
+end
+
+local replies = {}
+for i, root in ipairs(KEYS) do
+  local stored, reply = pcall(apply, root, parts[i])
+  replies[i] = stored and reply or { 'error', type(reply) == 'table' and reply.err or reply }
+end
+return replies

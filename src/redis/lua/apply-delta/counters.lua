@@ -1,0 +1,45 @@
+-- Exact counters, and the record of which hours of a day were written, and when first.
+
+local function check_counters(prefix, operations)
+  local hashes, seen = {}, {}
+  for i, op in ipairs(operations) do
+    local suffix, ttl = unpack(heads[op[1]])
+    local hash = { key = prefix .. suffix, ttl = ttl + 0, exists = true }
+    expect_once(seen, suffix)
+    local absent
+    hash.counts, absent = look_up('HMGET', hash.key, op[2], op[3])
+    if absent > 0 then hash.exists = call('EXISTS', hash.key) == 1 end
+    hashes[i] = hash
+  end
+  return hashes
+end
+
+local function write_counters(operations, hashes)
+  for place, op in ipairs(operations) do
+    local hash, fields = hashes[place], {}
+    for i = 1, #op[2] do
+      fields[2 * i - 1], fields[2 * i] = op[2][i], (hash.counts[i] or 0) + op[3][i]
+    end
+    in_slices('HSET', hash.key, fields)
+    if not hash.exists then call('EXPIRE', hash.key, hash.ttl) end
+  end
+end
+
+local function check_written(prefix, operations)
+  local exists = {}
+  for _, op in ipairs(operations) do
+    local head = heads[op[1]]
+    exists[head[1]] = call('HLEN', prefix .. head[1]) > 0
+    assert(tonumber(head[2]), 'a TTL is no number')
+  end
+  return exists
+end
+
+local function write_written(prefix, operations, exists)
+  for _, op in ipairs(operations) do
+    local suffix, ttl = unpack(heads[op[1]])
+    for _, hour in ipairs(op[2]) do call('HSETNX', prefix .. suffix, hour, now) end
+    if not exists[suffix] then call('EXPIRE', prefix .. suffix, ttl) end
+    exists[suffix] = true
+  end
+end

@@ -1,0 +1,48 @@
+-- Top-k lists: Space-Saving, as in sketches/space-saving.ts. One operation a list.
+
+local function check_tops(prefix, operations)
+  local lists, seen = {}, {}
+  for i, op in ipairs(operations) do
+    local list_suffix, overs_suffix, ttl = unpack(heads[op[1]])
+    local list = { key = prefix .. list_suffix, overs = prefix .. overs_suffix, ttl = ttl + 0 }
+    expect_once(seen, list_suffix)
+    list.counts, list.absent = look_up('ZMSCORE', list.key, op[2], op[3])
+    if list.absent > 0 then
+      list.card = call('ZCARD', list.key)
+      list.floor = tonumber(call('HGET', list.overs, '') or 0)
+    end
+    lists[i] = list
+  end
+  return lists
+end
+
+-- Removes the smallest; the largest count removed is the new floor.
+local function cut(list, excess)
+  local evicted, items = call('ZPOPMIN', list.key, excess), {}
+  for i = 1, #evicted, 2 do items[#items + 1] = evicted[i] end
+  if list.floor > 0 then in_slices('HDEL', list.overs, items) end
+  call('HSET', list.overs, '', math.max(list.floor, tonumber(evicted[#evicted])))
+  if list.floor == 0 then call('PEXPIRE', list.overs, call('PTTL', list.key)) end
+end
+
+local function write_tops(operations, lists)
+  for place, op in ipairs(operations) do
+    local list, items, added = lists[place], op[2], op[3]
+    local counts, floor, scores, entering = list.counts, list.floor, {}, {}
+    for i = 1, #items do
+      local count = counts[i]
+      if not count then
+        count = floor
+        entering[#entering + 1], entering[#entering + 2] = items[i], floor
+      end
+      scores[2 * i - 1], scores[2 * i] = count + added[i], items[i]
+    end
+    in_slices('ZADD', list.key, scores)
+    if list.absent > 0 then
+      if list.card == 0 then call('EXPIRE', list.key, list.ttl) end
+      if floor > 0 then in_slices('HSET', list.overs, entering) end
+      local excess = list.card + list.absent - P.top_items_max
+      if excess > 0 then cut(list, excess) end
+    end
+  end
+end
