@@ -31,6 +31,7 @@ import errors from './plugins/errors.js';
 import logging from './plugins/logging.js';
 import { collectMethods } from './plugins/method-not-allowed.js';
 import metricsPlugin from './plugins/metrics.js';
+import openapi from './plugins/openapi.js';
 import problemPages from './plugins/problem-pages.js';
 import { createConnection, type RedisAddress } from './redis/connection.js';
 import systemsRoutes from './systems/routes.js';
@@ -162,6 +163,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   });
 
   const methods = collectMethods(app);
+  await app.register(openapi);
   await app.register(errors);
   await app.register(logging);
   await app.register(metricsPlugin, { metrics });

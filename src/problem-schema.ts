@@ -4,16 +4,31 @@ import { type ProblemCode, problems } from './errors.js';
 
 export const problemSchema = Type.Object(
   {
-    type: Type.String({ description: 'Where the problem is explained.' }),
+    type: Type.String({ description: 'Where the problem is explained, below this service.' }),
     title: Type.String(),
     status: Type.Integer(),
     detail: Type.String(),
-    code: Type.String(),
+    code: Type.String({ description: `One of ${Object.keys(problems).join(', ')}.` }),
     errors: Type.Optional(
-      Type.Array(Type.Object({ pointer: Type.String(), detail: Type.String() }), {
-        description: 'The fields, parameters or rows that are wrong.',
+      Type.Array(
+        Type.Object({
+          pointer: Type.String({ description: 'RFC 6901 pointer to the field or parameter.' }),
+          detail: Type.String(),
+          index: Type.Optional(Type.Integer({ description: 'Row of the body, from 0.' })),
+          code: Type.Optional(Type.String({ description: 'Why the row was refused.' })),
+        }),
+        { description: 'The fields, parameters or rows that are wrong.' },
+      ),
+    ),
+    errorsTruncated: Type.Optional(
+      Type.Boolean({ description: 'More rows were refused than `errors` lists.' }),
+    ),
+    committed_rows: Type.Optional(
+      Type.Integer({
+        description: 'Rows of an NDJSON body, from the first, that were dealt with before it failed.',
       }),
     ),
+    coverage: Type.Optional(Type.String({ description: 'Of the time asked about, where there is no data.' })),
     requestId: Type.String(),
     error: Type.String({ description: 'As title, for older clients.' }),
     message: Type.String({ description: 'As detail, for older clients.' }),
@@ -21,16 +36,20 @@ export const problemSchema = Type.Object(
   { title: 'Problem' },
 );
 
+const retryAfter = {
+  'Retry-After': { type: 'integer', description: 'Seconds to wait before trying again.' },
+};
+
 /** Response schemas for the problems a route can answer with, by status. */
 export function problemAnswers(codes: readonly ProblemCode[]): Record<number, object> {
   const statuses = [...new Set(codes.map((code) => problems[code].status))];
   return Object.fromEntries(
     statuses.map((status) => {
-      const titles = codes
-        .filter((code) => problems[code].status === status)
-        .map((code) => problems[code].title);
+      const own = codes.filter((code) => problems[code].status === status);
+      const description = own.map((code) => `${code}: ${problems[code].title}.`).join(' ');
+      const again = own.some((code) => problems[code].retryAfterSeconds !== undefined);
       const content = { 'application/problem+json': { schema: problemSchema } };
-      return [status, { description: titles.join('. '), content }];
+      return [status, { description, content, ...(again ? { headers: retryAfter } : {}) }];
     }),
   );
 }

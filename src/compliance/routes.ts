@@ -23,6 +23,7 @@ const complianceRoutes: FastifyPluginAsyncTypebox<ComplianceOptions> = async (ap
     {
       schema: {
         tags,
+        operationId: 'distinct',
         summary: 'How many different users, sessions or IPs',
         params: schemas.distinctParams,
         querystring: schemas.distinctQuery,
@@ -37,6 +38,7 @@ const complianceRoutes: FastifyPluginAsyncTypebox<ComplianceOptions> = async (ap
     {
       schema: {
         tags,
+        operationId: 'activity',
         summary: 'Did this user, or this IP, touch that system',
         querystring: schemas.activityQuery,
         response: { 200: schemas.activityAnswer, ...problems },
@@ -53,6 +55,7 @@ const complianceRoutes: FastifyPluginAsyncTypebox<ComplianceOptions> = async (ap
     {
       schema: {
         tags,
+        operationId: 'top',
         summary: 'Who or what is on top, with guaranteed bounds',
         params: schemas.topParams,
         querystring: schemas.topQuery,
@@ -67,6 +70,7 @@ const complianceRoutes: FastifyPluginAsyncTypebox<ComplianceOptions> = async (ap
     {
       schema: {
         tags,
+        operationId: 'summary',
         summary: 'One system at a glance',
         params: schemas.systemParams,
         querystring: schemas.summaryQuery,
@@ -81,6 +85,7 @@ const complianceRoutes: FastifyPluginAsyncTypebox<ComplianceOptions> = async (ap
     {
       schema: {
         tags,
+        operationId: 'percentiles',
         summary: 'Percentiles of a measurement',
         params: schemas.percentileParams,
         querystring: schemas.percentilesQuery,
@@ -96,6 +101,7 @@ const complianceRoutes: FastifyPluginAsyncTypebox<ComplianceOptions> = async (ap
     {
       schema: {
         tags,
+        operationId: 'sla',
         summary: 'Is the SLA met',
         querystring: schemas.slaQuery,
         response: { 200: schemas.slaAnswer, ...problems, ...problemAnswers(['no_data']) },
@@ -115,6 +121,7 @@ const complianceRoutes: FastifyPluginAsyncTypebox<ComplianceOptions> = async (ap
     {
       schema: {
         tags,
+        operationId: 'latencySummary',
         summary: 'Latency of one system at a glance',
         params: schemas.systemParams,
         querystring: schemas.latencyQuery,

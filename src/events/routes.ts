@@ -10,7 +10,7 @@ import { addBodyParsers, contentTypes, type EventsBody } from './body.js';
 import { type Chunk, readNdjson } from './formats/ndjson.js';
 import { type Rows, rowsOf } from './formats/rows.js';
 import type { Account, Ingest } from './ingest.js';
-import { batchAnswerSchema, batchSchema, eventAnswerSchema, eventSchema } from './schemas.js';
+import { batchAnswerSchema, batchSchema, eventAnswerSchema, eventSchema, ingestHeaders } from './schemas.js';
 
 interface EventsOptions {
   ingest: Ingest;
@@ -26,9 +26,17 @@ const media = (types: string[], schema: object) =>
   Object.fromEntries(types.map((type) => [type, { schema }]));
 const ingestProblems = problemAnswers([
   'body_malformed',
+  'body_not_utf8',
+  'batch_empty',
+  'events_invalid',
   'body_too_large',
+  'batch_too_large',
   'content_type_unsupported',
+  'content_encoding_unsupported',
+  'overloaded',
   'redis_unavailable',
+  'outcome_unknown',
+  'ingest_failed',
 ]);
 
 /** The one chunk of an NDJSON body that must not be taken apart. @throws Problem where it needs more */
@@ -98,6 +106,10 @@ export default async function eventsRoutes(app: FastifyInstance, options: Events
     type: 'string',
     description: 'One event a line, any number of lines.',
   });
+  const anyAnswer = {
+    anyOf: [eventAnswerSchema, batchAnswerSchema],
+    description: 'Redis has acknowledged every event that was accepted.',
+  };
   const consumes = (schema: object) => ({
     content: { ...media([...contentTypes.json, ...contentTypes.msgpack], schema), ...ndjson },
   });
@@ -108,10 +120,12 @@ export default async function eventsRoutes(app: FastifyInstance, options: Events
       config,
       schema: {
         tags: ['events'],
+        operationId: 'sendEvent',
         summary: 'Send an event',
         description: 'Takes batches too; those are answered as by /events/batch.',
-        body: consumes(eventSchema),
-        response: { 201: { anyOf: [eventAnswerSchema, batchAnswerSchema] }, ...ingestProblems },
+        headers: ingestHeaders,
+        body: consumes({ anyOf: [eventSchema, batchSchema] }),
+        response: { 201: anyAnswer, ...ingestProblems },
       },
       serializerCompiler: () => JSON.stringify,
       compress: false, // answers are short, and the hook costs more than it saves
@@ -134,9 +148,12 @@ export default async function eventsRoutes(app: FastifyInstance, options: Events
       config,
       schema: {
         tags: ['events'],
+        operationId: 'sendEvents',
         summary: 'Send events',
-        description: `Up to ${batchEventsMax} events and ${bodyBytesMax} bytes (decompressed); NDJSON of any size. Good
-rows are stored and bad ones listed, unless \`Prefer: handling=strict\` asks for all or nothing.`,
+        description:
+          `Up to ${batchEventsMax} events and ${bodyBytesMax} bytes (decompressed); NDJSON of any size. ` +
+          'Good rows are stored and bad ones listed, unless `Prefer: handling=strict` asks for all or nothing.',
+        headers: ingestHeaders,
         body: consumes(batchSchema),
         response: { 201: batchAnswerSchema, ...ingestProblems },
       },
@@ -150,7 +167,15 @@ rows are stored and bad ones listed, unless \`Prefer: handling=strict\` asks for
   );
 
   // Log shippers ask for the ingest path itself to learn whether it is there, and want exactly 200.
+  const probe = {
+    config: { swagger: { exposeHeadRoute: true } },
+    schema: {
+      tags: ['events'],
+      summary: 'Are events taken here',
+      response: { 200: { type: 'null', description: 'They are.' } },
+    },
+  };
   for (const url of ['/events', '/events/batch']) {
-    app.head(url, { schema: { hide: true } }, async (_request, reply) => reply.code(200).send());
+    app.head(url, probe, async (_request, reply) => reply.code(200).send());
   }
 }

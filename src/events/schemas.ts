@@ -47,46 +47,54 @@ export const eventSchema = Type.Object(
       ),
     ),
   },
-  { title: 'Event' },
+  {
+    title: 'Event',
+  },
 );
 
-export const batchSchema = Type.Union([
-  Type.Object({ events: Type.Array(eventSchema) }),
-  Type.Array(eventSchema),
-  eventSchema,
-]);
+export const batchSchema = Type.Union(
+  [Type.Object({ events: Type.Array(eventSchema) }), Type.Array(eventSchema), eventSchema],
+  { title: 'Batch' },
+);
 
-const rowErrorSchema = Type.Object({
-  index: Type.Integer({ description: 'Row of the body, from 0.' }),
-  code: Type.String({ description: `One of ${Object.keys(rowErrorCodes).join(', ')}.` }),
-  pointer: Type.String({ description: 'RFC 6901 pointer into the row.' }),
-  detail: Type.String(),
-});
+const rowErrorSchema = Type.Object(
+  {
+    index: Type.Integer({ description: 'Row of the body, from 0.' }),
+    code: Type.String({ description: `One of ${Object.keys(rowErrorCodes).join(', ')}.` }),
+    pointer: Type.String({ description: 'RFC 6901 pointer into the row.' }),
+    detail: Type.String(),
+  },
+  { title: 'RowError' },
+);
 
-export const batchAnswerSchema = Type.Object({
-  success: Type.Boolean(),
-  processed: Type.Integer({ description: 'Events stored.' }),
-  total: Type.Integer({ description: 'Rows in the body.' }),
-  message: Type.String(),
-  accepted: Type.Integer(),
-  rejected: Type.Integer(),
-  errors: Type.Array(rowErrorSchema),
-  errorsTruncated: Type.Boolean({ description: 'More rows were refused than `errors` lists.' }),
-  requestId: Type.String(),
-});
+export const batchAnswerSchema = Type.Object(
+  {
+    success: Type.Boolean(),
+    processed: Type.Integer({ description: 'Events stored.' }),
+    total: Type.Integer({ description: 'Rows in the body.' }),
+    message: Type.String(),
+    accepted: Type.Integer(),
+    rejected: Type.Integer(),
+    errors: Type.Array(rowErrorSchema),
+    errorsTruncated: Type.Boolean({ description: 'More rows were refused than `errors` lists.' }),
+    requestId: Type.String(),
+  },
+  { title: 'BatchStored', description: 'Redis has acknowledged every event that was accepted.' },
+);
 
-export const eventAnswerSchema = Type.Object({
-  success: Type.Boolean(),
-  event_id: Type.String(),
-  message: Type.String(),
-  timestamp: Type.String({ description: 'The time the event was counted at.' }),
-});
+export const eventAnswerSchema = Type.Object(
+  {
+    success: Type.Boolean(),
+    event_id: Type.String(),
+    message: Type.String(),
+    timestamp: Type.String({ description: 'The time the event was counted at.' }),
+  },
+  { title: 'EventStored', description: 'Redis has acknowledged the event.' },
+);
 
-export const healthAnswerSchema = Type.Object({ status: Type.String(), redis: Type.String() });
-
-export const statsAnswerSchema = Type.Object({
-  connected: Type.Boolean(),
-  used_memory_human: Type.String(),
-  total_keys: Type.Integer(),
-  uptime_seconds: Type.Integer(),
+export const ingestHeaders = Type.Object({
+  prefer: Type.Optional(
+    Type.String({ description: '`handling=strict`: store nothing where any row is bad (RFC 7240).' }),
+  ),
+  'content-encoding': Type.Optional(Type.Enum(['identity', 'gzip', 'br', 'deflate'])),
 });

@@ -9,6 +9,7 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import type { Redis } from 'ioredis';
 import { Type } from 'typebox';
 import { Problem } from '../errors.js';
+import { problemAnswers } from '../problem-schema.js';
 import { call, readPipeline } from '../redis/pipeline.js';
 import type { Readiness } from './readiness.js';
 
@@ -22,7 +23,26 @@ const tags = ['operations'];
 const checks = Type.Record(Type.String(), Type.String(), {
   description: 'Each check: ok, or what is wrong.',
 });
-const readyAnswer = Type.Object({ status: Type.String(), checks });
+const livingAnswer = Type.Object({ status: Type.String() }, { title: 'Living', description: 'It does.' });
+const readyAnswer = Type.Object({ status: Type.String(), checks }, { title: 'Readiness' });
+const ready = { ...readyAnswer, 'x-response-description': 'They can.' };
+const notReady = { ...readyAnswer, 'x-response-description': 'They cannot, for the reasons given.' };
+const healthAnswer = Type.Object(
+  {
+    status: Type.String({ description: 'healthy or unhealthy' }),
+    redis: Type.String({ description: 'connected or disconnected' }),
+  },
+  { title: 'Health', description: 'Whether Redis is connected; always 200.' },
+);
+const statsAnswer = Type.Object(
+  {
+    connected: Type.Boolean(),
+    used_memory_human: Type.String(),
+    total_keys: Type.Integer(),
+    uptime_seconds: Type.Integer(),
+  },
+  { title: 'RedisStats', description: 'As Redis itself reports them.' },
+);
 
 /** The value of a line of INFO. */
 const infoLine = (info: string, name: string) => new RegExp(`^${name}:(.*)\\r?$`, 'm').exec(info)?.[1] ?? '';
@@ -36,8 +56,9 @@ const healthRoutes: FastifyPluginAsyncTypebox<HealthOptions> = async (
     {
       schema: {
         tags,
-        summary: 'The process answers',
-        response: { 200: Type.Object({ status: Type.String() }) },
+        operationId: 'livez',
+        summary: 'Does the process answer',
+        response: { 200: livingAnswer },
       },
     },
     async () => ({ status: 'ok' }),
@@ -48,8 +69,9 @@ const healthRoutes: FastifyPluginAsyncTypebox<HealthOptions> = async (
     {
       schema: {
         tags,
-        summary: 'Events and questions can be served',
-        response: { 200: readyAnswer, 503: readyAnswer },
+        operationId: 'readyz',
+        summary: 'Can events and questions be served',
+        response: { 200: ready, 503: notReady },
       },
     },
     async (_request, reply) => {
@@ -64,8 +86,9 @@ const healthRoutes: FastifyPluginAsyncTypebox<HealthOptions> = async (
     {
       schema: {
         tags,
+        operationId: 'health',
         summary: 'Health, as older clients ask for it',
-        response: { 200: Type.Object({ status: Type.String(), redis: Type.String() }) },
+        response: { 200: healthAnswer },
       },
     },
     async () => {
@@ -79,15 +102,9 @@ const healthRoutes: FastifyPluginAsyncTypebox<HealthOptions> = async (
     {
       schema: {
         tags,
+        operationId: 'redisStats',
         summary: 'Figures of the Redis behind the service',
-        response: {
-          200: Type.Object({
-            connected: Type.Boolean(),
-            used_memory_human: Type.String(),
-            total_keys: Type.Integer(),
-            uptime_seconds: Type.Integer(),
-          }),
-        },
+        response: { 200: statsAnswer, ...problemAnswers(['redis_unavailable']) },
       },
     },
     async () => {

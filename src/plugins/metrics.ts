@@ -30,8 +30,14 @@ export default fp(
       {
         schema: {
           tags: ['operations'],
+          operationId: 'metrics',
           summary: 'Prometheus metrics',
-          response: { 200: { type: 'string' } },
+          response: {
+            200: {
+              description: 'The metrics of this process.',
+              content: { 'text/plain': { schema: { type: 'string' } } },
+            },
+          },
         },
       },
       async (_request, reply) => {

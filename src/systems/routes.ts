@@ -21,15 +21,18 @@ const query = Type.Object(
   },
   { additionalProperties: false },
 );
-const answer = Type.Object({
-  systems: Type.Array(
-    Type.Object({ system: Type.String(), last_event: Type.Union([Type.String(), Type.Null()]) }),
-  ),
-  total: Type.Integer(),
-  next: Type.Union([Type.String(), Type.Null()], {
-    description: 'Cursor of the next page; null on the last.',
-  }),
-});
+const answer = Type.Object(
+  {
+    systems: Type.Array(
+      Type.Object({ system: Type.String(), last_event: Type.Union([Type.String(), Type.Null()]) }),
+    ),
+    total: Type.Integer({ description: 'Of all pages.' }),
+    next: Type.Union([Type.String(), Type.Null()], {
+      description: 'Cursor of the next page; null on the last.',
+    }),
+  },
+  { title: 'Systems', description: 'Names in ascending order, with the time of the last event of each.' },
+);
 
 const toCursor = (name: string) => Buffer.from(name).toString('base64url');
 
@@ -61,6 +64,7 @@ const systemsRoutes: FastifyPluginAsyncTypebox<SystemsOptions> = async (app, { r
     {
       schema: {
         tags: ['compliance'],
+        operationId: 'systems',
         summary: 'Which systems there are',
         querystring: query,
         response: { 200: answer, ...problemAnswers(['parameter_invalid', 'internal', 'redis_unavailable']) },
