@@ -7,8 +7,8 @@
  */
 import { seededRandom } from '../test/support/random.js';
 
-const USERS = 10_000;
-const SYSTEMS = 20;
+export const streamUsers = 10_000;
+export const streamSystems = 20;
 const ENDPOINTS = 200;
 
 export interface StreamOptions {
@@ -52,11 +52,11 @@ const TYPES = [
 /** An endless stream of events. */
 export function* realisticEvents({ seed, start, stepMs }: StreamOptions): Generator<object> {
   const random = seededRandom(seed);
-  const pickUser = zipf(USERS, random);
+  const pickUser = zipf(streamUsers, random);
   const pickEndpoint = zipf(ENDPOINTS, random);
   for (let at = start; ; at += stepMs) {
     const user = pickUser();
-    const home = (user * 7 + (random() < 0.7 ? 0 : 11)) % SYSTEMS;
+    const home = (user * 7 + (random() < 0.7 ? 0 : 11)) % streamSystems;
     const failed = random() < 0.03;
     const latency = Math.exp(3 + (random() + random() + random() - 1.5) * 1.6);
     yield {
