@@ -1,0 +1,49 @@
+/** The service as processes of their own on a Redis of the test: what only several of them, or their end, can show. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import type { TestRedis } from './redis-server.js';
+import { until } from './until.js';
+
+const script = fileURLToPath(new URL('../../src/server.js', import.meta.url));
+
+export interface ServiceProcess {
+  /** Where it listens, `http://127.0.0.1:<port>`. */
+  base: string;
+  child: ChildProcess;
+  /** Its exit code and signal, once it has ended. */
+  exited: Promise<unknown[]>;
+  /** Kills it. Harmless when called again. */
+  kill(): Promise<void>;
+}
+
+/** Starts the service on a free port and waits until it is ready. */
+export async function startServiceProcess(
+  redis: TestRedis,
+  env: Record<string, string> = {},
+): Promise<ServiceProcess> {
+  const child = spawn(process.execPath, [script], {
+    env: { ...process.env, REDIS_URL: redis.url, HOST: '127.0.0.1', PORT: '0', LOG_LEVEL: 'info', ...env },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const exited = once(child, 'exit');
+  const killNow = () => child.kill('SIGKILL');
+  process.once('exit', killNow);
+  async function kill(): Promise<void> {
+    process.removeListener('exit', killNow);
+    if (child.exitCode === null && child.signalCode === null) child.kill('SIGKILL');
+    await exited;
+  }
+  const lines: string[] = [];
+  const base = await new Promise<string>((resolve, reject) => {
+    createInterface({ input: child.stdout }).on('line', (line) => {
+      lines.push(line);
+      const [, found] = /Server listening at (http:[^"]+)/.exec(line) ?? [];
+      if (found !== undefined) resolve(found);
+    });
+    child.once('exit', () => reject(new Error(`the service ended:\n${lines.join('\n')}`)));
+  });
+  await until(async () => (await fetch(`${base}/readyz`)).ok, 'a service that is ready');
+  return { base, child, exited, kill };
+}
