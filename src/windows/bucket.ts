@@ -4,7 +4,8 @@
  *   minute 2017-03-27T1306   hour 2017-03-27T13   day 2017-03-27   week 2017-W13 (ISO 8601)   month 2017-03
  *
  * A name sorts by time within its grain, holds no character that means something in a key, and can be read
- * back. A bucket covers [start, end).
+ * back. A bucket covers [start, end). The two days of the year 0 that lie before its first week are in week 0,
+ * so that no name needs a sign.
  */
 import { civilFromDays, DAY_MS, daysFromCivil, daysInMonth, HOUR_MS, MINUTE_MS } from './civil.js';
 
@@ -33,7 +34,7 @@ const weekday = (days: number) => (((days + 3) % 7) + 7) % 7;
 
 function week(days: number): Bucket {
   const monday = days - weekday(days);
-  const { year } = civilFromDays(monday + 3); // the year of a week is that of its Thursday
+  const year = Math.max(0, civilFromDays(monday + 3).year); // the year of a week is that of its Thursday
   const first = daysFromCivil(year, 1, 4);
   const number = (monday - (first - weekday(first))) / 7 + 1;
   const name = `${pad(year, 4)}-W${pad(number)}`;

@@ -4,8 +4,9 @@
  *
  * Text is RFC 3339 with its offset, and nothing else: a time without an offset is a guess about where the
  * sender stood. Numbers are epoch times whose unit is told by their size: below 1e11 seconds (until the year
- * 5138), below 1e14 milliseconds, below 1e17 microseconds, above nanoseconds. Leap seconds (`:60`) are taken
- * as the last millisecond of their minute.
+ * 5138), below 1e14 milliseconds, below 1e17 microseconds, above nanoseconds. Seconds with a fraction mean the
+ * millisecond that was written, although the nearest double may lie just below it. Leap seconds (`:60`) are
+ * taken as the last millisecond of their minute.
  */
 import { DAY_MS, daysFromCivil, daysInMonth, HOUR_MS, MINUTE_MS } from './civil.js';
 
@@ -70,14 +71,15 @@ function parseText(text: string): number {
   if (text.charCodeAt(19) === 46) {
     ({ ms, end: zone } = fraction(text, 20));
   }
-  if (second === 60) ms = 999;
+  if (second === 60 && ms >= 0) ms = 999;
   const clock = hour * HOUR_MS + minute * MINUTE_MS + Math.min(second, 59) * 1_000 + ms;
   return parseDay(text) * DAY_MS + clock - offset(text, zone);
 }
 
 function parseEpoch(value: number): number {
   const size = Math.abs(value);
-  if (size < 1e11) return Math.floor(value * 1e3);
+  // Writing a fraction in binary and multiplying it lose half a unit in the last place each.
+  if (size < 1e11) return Math.floor(value * 1e3 + size * 1e3 * Number.EPSILON);
   if (size < 1e14) return Math.floor(value);
   return Math.floor(value / (size < 1e17 ? 1e3 : 1e6));
 }
