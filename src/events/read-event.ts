@@ -38,11 +38,18 @@ export interface RowProblem {
 const typeIndex = new Map<unknown, number>(eventTypes.map((type, index) => [type, index]));
 const measurementKeys = new Map<string, boolean>();
 const MEASUREMENT_KEYS_MAX = 10_000;
+/** UTF-16 units of a key that an answer repeats. */
+const KEY_NAMED_MAX = 256;
 
-/** RFC 6901: `~` and `/` are escaped in a pointer's token. */
-const token = (key: string) => key.replaceAll('~', '~0').replaceAll('/', '~1').toWellFormed();
+/** A key as the token of a pointer: `~` and `/` are escaped (RFC 6901), and a long key is named by its beginning. */
+function token(key: string): string {
+  const name = key.length > KEY_NAMED_MAX ? `${key.slice(0, KEY_NAMED_MAX)}...` : key;
+  return name.replaceAll('~', '~0').replaceAll('/', '~1').toWellFormed();
+}
 
+/** Longer keys are refused where they matter, and never remembered. */
 function isMeasurementKey(key: string): boolean {
+  if (key.length > eventLimits.numericKeyBytesMax) return isMeasurement(key);
   let known = measurementKeys.get(key);
   if (known === undefined) {
     known = isMeasurement(key);
@@ -67,20 +74,18 @@ function textProblem(value: unknown, pointer: string, bytesMax: number): RowProb
   return undefined;
 }
 
-/** Whether a value nests at most `levels` deep. Looks no deeper than that. */
+/** An object of keys and values, and not a list, nor one of the types that only msgpack has. */
+const isPlainObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype;
+
+/** Whether a value nests at most `levels` deep. Looks no deeper than that, and not into bytes. */
 function nestsWithin(value: unknown, levels: number): boolean {
-  if (typeof value !== 'object' || value === null) return true;
+  if (Array.isArray(value)) return levels > 0 && value.every((part) => nestsWithin(part, levels - 1));
+  if (!isPlainObject(value)) return true;
   if (levels === 0) return false;
-  for (const part of Object.values(value)) if (!nestsWithin(part, levels - 1)) return false;
+  for (const key in value) if (!nestsWithin(value[key], levels - 1)) return false;
   return true;
 }
-
-const isPlainObject = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' &&
-  value !== null &&
-  !Array.isArray(value) &&
-  !(value instanceof Date) &&
-  !(value instanceof Uint8Array);
 
 /**
  * A reader of rows.
@@ -122,7 +127,11 @@ export function createEventReader(futureMsMax: number) {
     let keys = 0;
     // Objects from the decoders inherit nothing that is enumerable, and this makes no list of the keys.
     for (const key in metadata) {
-      keys++;
+      if (++keys > eventLimits.metadataKeysMax) {
+        const detail = `/metadata has more than ${eventLimits.metadataKeysMax} keys`;
+        problem = { code: 'metadata_too_large', pointer: '/metadata', detail };
+        return;
+      }
       const value = metadata[key];
       if (typeof value === 'number') readNumber(key, value);
       else if (typeof value === 'object' && !nestsWithin(value, eventLimits.nestingLevelsMax)) {
@@ -130,11 +139,6 @@ export function createEventReader(futureMsMax: number) {
         const detail = `${pointer} nests deeper than ${eventLimits.nestingLevelsMax} levels`;
         problem ??= { code: 'nesting_too_deep', pointer, detail };
       }
-    }
-    if (keys > eventLimits.metadataKeysMax) {
-      const detail = `/metadata has ${keys} keys, more than ${eventLimits.metadataKeysMax}`;
-      problem = { code: 'metadata_too_large', pointer: '/metadata', detail };
-      return;
     }
     for (const key of event.numberKeys) {
       if (key.length * 3 > eventLimits.numericKeyBytesMax || key.length === 0 || !key.isWellFormed()) {
