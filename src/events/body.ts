@@ -16,8 +16,11 @@ export const contentTypes = {
   ndjson: ['application/x-ndjson', 'application/ndjson', 'application/jsonl'],
 };
 
-/** Makes the decoders the only ones of a plugin's routes. */
-export function addBodyParsers(app: FastifyInstance): void {
+/**
+ * Makes the decoders the only ones of a plugin's routes.
+ * @param rowsMax events that a body parsed whole may hold, where that can be told before parsing
+ */
+export function addBodyParsers(app: FastifyInstance, rowsMax: number): void {
   app.removeAllContentTypeParsers();
   const whole = { parseAs: 'buffer' as const };
   for (const [types, parse] of [
@@ -28,7 +31,7 @@ export function addBodyParsers(app: FastifyInstance): void {
       [...types],
       whole,
       async (_request: unknown, body: Buffer): Promise<EventsBody> => {
-        return { kind: 'value', value: parse(body), bytes: body.length };
+        return { kind: 'value', value: parse(body, rowsMax), bytes: body.length };
       },
     );
   }

@@ -12,7 +12,7 @@
 import type { Redis } from 'ioredis';
 import { directoryKeys } from '../redis/keys.js';
 import { encodePayload } from '../redis/payload.js';
-import { type Call, call, callScript, readPipeline } from '../redis/pipeline.js';
+import { type Call, call, callScript, type Outcome, readPipeline } from '../redis/pipeline.js';
 import { scripts } from '../redis/scripts.js';
 import type { SystemDelta } from './delta.js';
 
@@ -35,8 +35,10 @@ interface DirectoryDependencies {
 }
 
 export function createDirectory({ redis, systemsMax, timeoutMs, recordSeconds, now }: DirectoryDependencies) {
-  /** System to its last event as Redis knows it, -Infinity where it is yet to be written. */
+  /** System to its last event, of those that Redis knows. */
   let known = new Map<string, number>();
+  /** Systems that were given a place and are not registered yet. */
+  let claims = new Set<string>();
   /** Systems whose last event is later than Redis knows. */
   let later = new Map<string, number>();
   let total = 0;
@@ -47,6 +49,7 @@ export function createDirectory({ redis, systemsMax, timeoutMs, recordSeconds, n
     const [reply] = await readPipeline(redis, [call('HGETALL', directoryKeys.last)], timeoutMs);
     const pairs = reply as string[];
     known = new Map();
+    claims = new Set();
     for (let i = 0; i < pairs.length; i += 2) known.set(pairs[i], Number(pairs[i + 1]));
     total = known.size;
     loadedAt = now();
@@ -59,9 +62,6 @@ export function createDirectory({ redis, systemsMax, timeoutMs, recordSeconds, n
     });
     return loading;
   }
-
-  const isRegistered = (system: string) =>
-    (known.get(system) ?? Number.NEGATIVE_INFINITY) > Number.NEGATIVE_INFINITY;
 
   const register = (entries: readonly Entry[]): Call =>
     callScript(
@@ -76,11 +76,15 @@ export function createDirectory({ redis, systemsMax, timeoutMs, recordSeconds, n
       return loadedAt > Number.NEGATIVE_INFINITY;
     },
 
-    /** Whether rows of a system may be taken in. Where there is no room, others may have made some since. */
-    admit(system: string): boolean {
-      if (known.has(system)) return true;
-      if (Math.max(total, known.size) < systemsMax) {
-        known.set(system, Number.NEGATIVE_INFINITY);
+    /**
+     * Whether rows of a system may be taken in; if so, it has a place until its registration is settled.
+     * Where there is no room, others may have made some since.
+     * @param trial takes the places instead, to ask without consequences
+     */
+    admit(system: string, trial?: Set<string>): boolean {
+      if (known.has(system) || claims.has(system) || trial?.has(system)) return true;
+      if (Math.max(total, known.size) + claims.size + (trial?.size ?? 0) < systemsMax) {
+        (trial ?? claims).add(system);
         return true;
       }
       if (now() - loadedAt > RELOAD_MS_MIN) load().catch(() => undefined);
@@ -91,15 +95,18 @@ export function createDirectory({ redis, systemsMax, timeoutMs, recordSeconds, n
     registration(systems: Iterable<SystemDelta>): Registration | undefined {
       const entries: Entry[] = [];
       for (const { system, lastEvent } of systems) {
-        if (!isRegistered(system)) entries.push([system, lastEvent]);
+        if (!known.has(system)) entries.push([system, lastEvent]);
       }
       return entries.length === 0 ? undefined : { call: register(entries), entries };
     },
 
-    /** Takes note of an acknowledged registration. */
-    registered({ entries }: Registration, reply: unknown): void {
-      for (const [system, lastEvent] of entries) known.set(system, lastEvent);
-      total = Number(reply);
+    /** Takes note of what became of a registration. */
+    settle({ entries }: Registration, outcome: Outcome): void {
+      for (const [system, lastEvent] of entries) {
+        claims.delete(system);
+        if (!outcome.error) known.set(system, lastEvent);
+      }
+      if (!outcome.error) total = Number(outcome.reply);
     },
 
     /** Takes note of stored events; `flush` writes it down. */

@@ -15,14 +15,17 @@ import { malformedLine, oversizedLine } from './formats/rows.js';
 import { createEventReader, type ReadEvent, type RowProblem } from './read-event.js';
 import type { Place, Writer } from './writer.js';
 
-/** Row errors listed in an answer; the rest is counted. */
-export const rowErrorsListedMax = 100;
+/** Row errors listed in an answer, and their bytes, since they name keys as long as senders like; the rest is counted. */
+const ROW_ERRORS_LISTED_MAX = 100;
+const ROW_ERRORS_BYTES_MAX = 48 * 1024;
 
 export interface Account {
   accepted: number;
   rejected: number;
-  /** At most `rowErrorsListedMax`. */
+  /** The first ones. */
   errors: RowError[];
+  /** Bytes of `errors` as JSON. */
+  errorsBytes: number;
   /** Milliseconds of the last accepted event. */
   lastAt: number;
 }
@@ -47,16 +50,22 @@ export function createIngest(dependencies: IngestDependencies) {
   const { writer, directory, clock, metrics, futureMsMax, minuteRetentionMs } = dependencies;
   const reader = createEventReader(futureMsMax);
 
-  function readRow(row: unknown, now: number): RowProblem | undefined {
-    const problem = typeof row === 'symbol' ? lineProblems.get(row) : reader.read(row, now);
-    if (problem || directory.admit(reader.event.system)) return problem;
+  const readRow = (row: unknown, now: number): RowProblem | undefined =>
+    typeof row === 'symbol' ? lineProblems.get(row) : reader.read(row, now);
+
+  /** What is wrong with the system of the row that was read. `trial`: see the directory. */
+  function admissionProblem(trial?: Set<string>): RowProblem | undefined {
+    if (directory.admit(reader.event.system, trial)) return undefined;
     return { code: 'systems_limit', pointer: '/system', detail: rowErrorCodes.systems_limit };
   }
 
   function reject(account: Account, index: number, problem: RowProblem): void {
     account.rejected++;
     metrics.eventsRejected.inc({ reason: problem.code });
-    if (account.errors.length < rowErrorsListedMax) account.errors.push({ index, ...problem });
+    if (account.errors.length >= ROW_ERRORS_LISTED_MAX) return;
+    const error = { index, ...problem };
+    account.errorsBytes += Buffer.byteLength(JSON.stringify(error));
+    if (account.errorsBytes <= ROW_ERRORS_BYTES_MAX) account.errors.push(error);
   }
 
   /** The problem of a request none of whose rows can be stored. */
@@ -67,13 +76,20 @@ export function createIngest(dependencies: IngestDependencies) {
     return new Problem('events_invalid', detail, { errors: account.errors, errorsTruncated });
   }
 
-  const openAccount = (): Account => ({ accepted: 0, rejected: 0, errors: [], lastAt: Number.NaN });
+  const openAccount = (): Account => ({
+    accepted: 0,
+    rejected: 0,
+    errors: [],
+    errorsBytes: 0,
+    lastAt: Number.NaN,
+  });
 
   /** @throws Problem events_invalid where any row is bad */
   function checkAll(rows: readonly unknown[], now: number): void {
     const account = openAccount();
+    const trial = new Set<string>();
     rows.forEach((row, index) => {
-      const problem = readRow(row, now);
+      const problem = readRow(row, now) ?? admissionProblem(trial);
       if (problem) reject(account, index, problem);
       else account.accepted++;
     });
@@ -93,12 +109,15 @@ export function createIngest(dependencies: IngestDependencies) {
     let place: Place | undefined;
     let accepted = 0;
     for (let i = 0; i < rows.length; i++) {
-      const problem = readRow(rows[i], now);
-      if (problem) {
-        reject(account, first + i, problem);
+      let problem = readRow(rows[i], now);
+      if (!problem) {
+        place ??= writer.join(bytes); // first, since only what joins may claim a place in the directory
+        problem = admissionProblem();
+      }
+      if (problem || !place) {
+        if (problem) reject(account, first + i, problem);
         continue;
       }
-      place ??= writer.join(bytes);
       foldEvent(place.delta, event, place.request, minutesFrom);
       accepted++;
       account.lastAt = event.at;

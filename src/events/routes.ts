@@ -8,7 +8,7 @@ import { problemAnswers } from '../problem-schema.js';
 import { formatInstant } from '../windows/instant.js';
 import { addBodyParsers, contentTypes, type EventsBody } from './body.js';
 import { type Chunk, readNdjson } from './formats/ndjson.js';
-import { type Rows, rowsOf } from './formats/rows.js';
+import { checkRows, type Rows, rowsOf } from './formats/rows.js';
 import type { Account, Ingest } from './ingest.js';
 import { batchAnswerSchema, batchSchema, eventAnswerSchema, eventSchema, ingestHeaders } from './schemas.js';
 
@@ -56,9 +56,8 @@ export default async function eventsRoutes(app: FastifyInstance, options: Events
 
   function wholeRows(body: EventsBody & { kind: 'value' }): Rows {
     const rows = rowsOf(body.value);
-    if (rows.rows.length <= batchEventsMax) return rows;
-    const detail = `the body holds ${rows.rows.length} events, more than ${batchEventsMax}; send NDJSON or split it`;
-    throw new Problem('batch_too_large', detail);
+    checkRows(rows.rows.length, batchEventsMax);
+    return rows;
   }
 
   /** Stores a body, whatever its form. */
@@ -99,7 +98,7 @@ export default async function eventsRoutes(app: FastifyInstance, options: Events
     return strict;
   }
 
-  addBodyParsers(app);
+  addBodyParsers(app, batchEventsMax);
   app.setValidatorCompiler(() => () => true); // rows are read one by one, see read-event.ts
   const config = { unexpected: 'ingest_failed' as const };
   const ndjson = media(contentTypes.ndjson, {

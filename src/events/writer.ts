@@ -13,7 +13,7 @@ import type { Redis } from 'ioredis';
 import { Problem } from '../errors.js';
 import type { Metrics } from '../metrics.js';
 import { isUnsent, type Outcome, runPipeline } from '../redis/pipeline.js';
-import { createDelta, type Delta, type SystemDelta } from './delta.js';
+import { createDelta, type Delta } from './delta.js';
 import type { Directory } from './directory.js';
 import type { SystemWrites } from './system-writes.js';
 
@@ -78,14 +78,14 @@ export function createWriter(dependencies: WriterDependencies) {
     if (registration) {
       const [outcome] = outcomes.splice(0, 1);
       if (outcome.error) for (const id of group.requests.keys()) failures.set(id, outcome.error);
-      else directory.registered(registration, outcome.reply);
+      directory.settle(registration, outcome);
     }
-    const lost = new Set<SystemDelta>();
+    const stored = new Set(systems);
     for (const { delta, error } of await writes.settle(planned, outcomes)) {
-      lost.add(delta);
+      stored.delete(delta);
       for (const id of delta.requests) failures.set(id, error);
     }
-    directory.stored(systems.filter((system) => !lost.has(system)));
+    directory.stored(stored);
     for (const [id, { resolve, reject }] of group.requests) {
       const error = failures.get(id);
       if (error) reject(problemOf(error));

@@ -34,7 +34,7 @@ t.teardown(async () => {
 
 /** The directory is written once a second, for all requests together. */
 const isFlush = (turn: string) =>
-  turn.includes(scripts['register-systems-2'].sha) && !turn.includes(scripts['apply-delta-1'].sha);
+  turn.includes(scripts['register-systems-2'].sha) && !turn.includes(scripts['apply-delta-n'].sha);
 
 /** What a request sends to Redis, turn by turn, without a flush of the directory that falls into it. @throws where it is not answered with `status` */
 async function turnsOf(
@@ -48,7 +48,7 @@ async function turnsOf(
 }
 
 const applies = (turns: readonly string[]) =>
-  turns.reduce((sum, turn) => sum + turn.split(scripts['apply-delta-1'].sha).length - 1, 0);
+  turns.reduce((sum, turn) => sum + turn.split(scripts['apply-delta-n'].sha).length - 1, 0);
 const row = (fields: object = {}) => event({ timestamp, ...fields });
 
 t.test('an ingest request costs one round trip', async (t) => {
@@ -56,7 +56,7 @@ t.test('an ingest request costs one round trip', async (t) => {
   t.test('though it is the first, with twenty new systems in a batch of 1,000', async (t) => {
     const turns = await turnsOf(() => post(base, firstBatch), 201);
     t.equal(turns.length, 1);
-    t.ok(applies(turns) >= 20, `${applies(turns)} script calls`);
+    t.ok(applies(turns) >= 1, `${applies(turns)} script calls`);
   });
 
   t.test('in the steady state: the same batch again, and one with values old and new', async (t) => {

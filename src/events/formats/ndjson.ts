@@ -4,12 +4,17 @@
  * whoever takes the chunks sets the pace, since nothing more is read before the next one is asked for.
  *
  * A line that cannot be parsed becomes a marker in its place, and so does one longer than a whole body may
- * be, whose bytes are passed over without being kept.
+ * be, whose bytes are passed over without being kept. Empty lines are dropped as they arrive: compressed, a
+ * thousand of them are one byte.
  */
 import { isUtf8 } from 'node:buffer';
-import { malformedLine, oversizedLine } from './rows.js';
+import { nestsBeyond } from './json.js';
+import { malformedLine, nestedMax, oversizedLine } from './rows.js';
 
 const NEWLINE = 0x0a;
+const RETURN = 0x0d;
+/** Lists and objects in a line of a chunk that holds too many of them, unless the line is long. */
+const LINE_NESTED_MAX = 64;
 
 export interface Chunk {
   rows: unknown[];
@@ -24,7 +29,11 @@ interface ChunkLimits {
   bytesMax: number;
 }
 
-function parseLine(line: string): unknown {
+/** `dense`: the lines around it hold more lists and objects than they may. */
+function parseLine(line: string, dense: boolean): unknown {
+  if (dense && nestsBeyond(Buffer.from(line), Math.max(LINE_NESTED_MAX, line.length / 16))) {
+    return malformedLine;
+  }
   try {
     return JSON.parse(line);
   } catch {
@@ -37,8 +46,9 @@ const isBlank = (line: string) => line.trim() === '';
 /** The rows of some lines. Decoded in one go where all is UTF-8, else line by line. */
 function parseLines(lines: Buffer): unknown[] {
   const rows: unknown[] = [];
+  const dense = nestsBeyond(lines, nestedMax(lines.length));
   if (isUtf8(lines)) {
-    for (const line of lines.toString().split('\n')) if (!isBlank(line)) rows.push(parseLine(line));
+    for (const line of lines.toString().split('\n')) if (!isBlank(line)) rows.push(parseLine(line, dense));
     return rows;
   }
   for (let from = 0; from < lines.length; ) {
@@ -46,7 +56,7 @@ function parseLines(lines: Buffer): unknown[] {
     const line = lines.subarray(from, newline < 0 ? lines.length : newline);
     from += line.length + 1;
     if (!isUtf8(line)) rows.push(malformedLine);
-    else if (!isBlank(line.toString())) rows.push(parseLine(line.toString()));
+    else if (!isBlank(line.toString())) rows.push(parseLine(line.toString(), dense));
   }
   return rows;
 }
@@ -60,7 +70,8 @@ function createChunkBuilder({ rowsMax, bytesMax }: ChunkLimits) {
   let tailBytes = 0;
   let skipping = false;
 
-  function endLine(rest: Buffer): void {
+  /** Ends the begun line. */
+  function endTail(rest: Buffer): void {
     if (skipping || tailBytes + rest.length > bytesMax + 1) segments.push(oversizedLine);
     else segments.push(...tail, rest);
     bytes += skipping ? 0 : tailBytes + rest.length;
@@ -70,16 +81,38 @@ function createChunkBuilder({ rowsMax, bytesMax }: ChunkLimits) {
     skipping = false;
   }
 
+  /** Where the line at `at` of a piece ends, 0 where it is not whole. */
+  function lineEnd(piece: Buffer, at: number): number {
+    if (piece[at] === NEWLINE) return at + 1;
+    return piece.indexOf(NEWLINE, at) + 1;
+  }
+
+  const isEmptyLine = (piece: Buffer, at: number, end: number) =>
+    end === at + 1 || (end === at + 2 && piece[at] === RETURN);
+
   return {
     /** Takes lines off a piece until it is used up or the chunk is full; returns where it stopped. */
     take(piece: Buffer, from: number): number {
       let at = from;
+      let kept = from; // lines from here to `at` go into one segment
+      const keepLines = () => at > kept && segments.push(piece.subarray(kept, at));
       while (lines < rowsMax && bytes < bytesMax) {
-        const newline = piece.indexOf(NEWLINE, at);
-        if (newline < 0) break;
-        endLine(piece.subarray(at, newline + 1));
-        at = newline + 1;
+        const end = lineEnd(piece, at);
+        if (end === 0) break;
+        if (tailBytes > 0) {
+          endTail(piece.subarray(at, end));
+          kept = end;
+        } else if (isEmptyLine(piece, at, end) || end - at > bytesMax + 1) {
+          keepLines();
+          if (end - at > bytesMax + 1) endTail(piece.subarray(at, end));
+          kept = end;
+        } else {
+          bytes += end - at;
+          lines++;
+        }
+        at = end;
       }
+      keepLines();
       return at;
     },
     /** Keeps the begun line, or only the fact of it where it is too long. */
@@ -91,7 +124,7 @@ function createChunkBuilder({ rowsMax, bytesMax }: ChunkLimits) {
     },
     /** At the end of the body the begun line is a line. */
     finish(): void {
-      if (tailBytes > 0) endLine(Buffer.alloc(0));
+      if (tailBytes > 0) endTail(Buffer.alloc(0));
     },
     isFull: () => lines >= rowsMax || bytes >= bytesMax,
     drain(): Chunk {
@@ -104,7 +137,7 @@ function createChunkBuilder({ rowsMax, bytesMax }: ChunkLimits) {
         }
         const run: Buffer[] = [];
         for (let part = segments[i]; part && part !== oversizedLine; part = segments[++i]) run.push(part);
-        for (const row of parseLines(Buffer.concat(run))) rows.push(row);
+        for (const row of parseLines(run.length === 1 ? run[0] : Buffer.concat(run))) rows.push(row);
       }
       const chunk = { rows, bytes };
       segments = [];

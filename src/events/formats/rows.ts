@@ -1,4 +1,4 @@
-/** Rows of a body that was parsed as a whole: what the three shapes of a batch have in common. */
+/** Rows of a body that is parsed as a whole: what the three shapes of a batch have in common, and its bounds. */
 import { Problem } from '../../errors.js';
 
 /** Stands for a row whose text could not be parsed, so that the rows after it keep their index. */
@@ -10,6 +10,21 @@ export interface Rows {
   rows: readonly unknown[];
   /** The body was one bare event, not a list. */
   single: boolean;
+}
+
+const NESTED_MAX = 1_000_000;
+
+/**
+ * Lists and objects that a body of so many bytes may hold, far more than any batch of events does. Empty ones
+ * would fill memory with twenty times the body's size, and the collector with work for seconds.
+ */
+export const nestedMax = (bytes: number): number => Math.max(NESTED_MAX, Math.floor(bytes / 16));
+
+/** @throws Problem batch_too_large */
+export function checkRows(rows: number, rowsMax: number): void {
+  if (rows <= rowsMax) return;
+  const detail = `the body holds ${rows} events, more than ${rowsMax}; send NDJSON or split it`;
+  throw new Problem('batch_too_large', detail);
 }
 
 /** The events of a parsed body. @throws Problem batch_empty, body_malformed */
