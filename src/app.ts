@@ -25,14 +25,16 @@ import { createWriter } from './events/writer.js';
 import { createReadiness } from './health/readiness.js';
 import healthRoutes from './health/routes.js';
 import { createMetrics } from './metrics.js';
+import { answerClientErrors } from './plugins/client-errors.js';
 import compression from './plugins/compression.js';
 import docs from './plugins/docs.js';
-import errors from './plugins/errors.js';
+import errors, { sendFrameworkError } from './plugins/errors.js';
 import logging from './plugins/logging.js';
 import { collectMethods } from './plugins/method-not-allowed.js';
 import metricsPlugin from './plugins/metrics.js';
 import openapi from './plugins/openapi.js';
 import problemPages from './plugins/problem-pages.js';
+import queries from './plugins/queries.js';
 import { createConnection, type RedisAddress } from './redis/connection.js';
 import systemsRoutes from './systems/routes.js';
 import { type Retention, recordSeconds } from './windows/retention.js';
@@ -76,6 +78,8 @@ function createServer(config: Config, log: FastifyBaseLogger, randomId: () => st
       const given = headers['x-request-id'];
       return typeof given === 'string' && requestIdPattern.test(given) ? given : randomId();
     },
+    frameworkErrors: sendFrameworkError,
+    clientErrorHandler: answerClientErrors(randomId),
     ajv: { customOptions: { removeAdditional: false, allErrors: true, coerceTypes: true } },
   }).withTypeProvider<TypeBoxTypeProvider>();
 }
@@ -168,6 +172,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   await app.register(logging);
   await app.register(metricsPlugin, { metrics });
   await app.register(compression);
+  await app.register(queries);
   await app.register(docs);
   await app.register(problemPages);
   await app.register(healthRoutes, { readiness, redis: redis.read, timeoutMs: queryTimeoutMs });

@@ -27,6 +27,7 @@ const problemTable = {
   name_too_long: { status: 414, title: 'A name in the address is too long' },
   content_type_unsupported: { status: 415, title: 'The content type is not read here' },
   content_encoding_unsupported: { status: 415, title: 'The content encoding is not read here' },
+  headers_too_large: { status: 431, title: 'The headers are too large' },
   window_unsupported: { status: 422, title: 'This metric does not keep that window' },
   request_invalid: { status: 400, title: 'The request cannot be served' },
   internal: { status: 500, title: 'The question could not be answered' },

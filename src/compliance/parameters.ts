@@ -26,6 +26,11 @@ export function readTimestamp(text: string | undefined, now: number): number {
   return at;
 }
 
+/** @throws Problem where a question is about the name that no system can have */
+export function refuseAllSystems({ system }: { system?: unknown }): void {
+  if (system === '*') throw invalid('system', 'must be the name of one system; "*" cannot be one');
+}
+
 export interface WindowBuckets extends Span {
   buckets: Bucket[];
 }

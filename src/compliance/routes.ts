@@ -1,7 +1,7 @@
 /** The questions. Parameters are checked by schema first, by parameters.ts where a schema cannot. */
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { problemAnswers } from '../problem-schema.js';
-import { readNumber, readPercentile, readPercentiles } from './parameters.js';
+import { readNumber, readPercentile, readPercentiles, refuseAllSystems } from './parameters.js';
 import type { PercentileQueries } from './percentile-query.js';
 import type { Queries } from './query.js';
 import * as schemas from './schemas.js';
@@ -17,6 +17,11 @@ const { 422: _, ...unwindowed } = problems;
 
 const complianceRoutes: FastifyPluginAsyncTypebox<ComplianceOptions> = async (app, options) => {
   const { queries, percentileQueries } = options;
+
+  // "*" is the name of no system: it must not be answered as one without events.
+  app.addHook('preHandler', async ({ params, query }) =>
+    refuseAllSystems({ ...Object(params), ...Object(query) }),
+  );
 
   app.get(
     '/distinct/:metric',

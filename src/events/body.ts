@@ -2,13 +2,14 @@
  * Bodies: from the content type to a decoder. JSON and MessagePack are parsed whole, NDJSON is left as a
  * stream to be read in chunks. Decompression has happened before, so every limit counts plain bytes.
  */
-import type { FastifyInstance } from 'fastify';
+import type { Readable } from 'node:stream';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { parseJson } from './formats/json.js';
 import { parseMsgpack } from './formats/msgpack.js';
 
 export type EventsBody =
   | { kind: 'value'; value: unknown; bytes: number }
-  | { kind: 'stream'; stream: AsyncIterable<Buffer> };
+  | { kind: 'stream'; stream: Readable };
 
 export const contentTypes = {
   json: ['application/json'],
@@ -35,8 +36,29 @@ export function addBodyParsers(app: FastifyInstance, rowsMax: number): void {
       },
     );
   }
-  app.addContentTypeParser(contentTypes.ndjson, async (_request: unknown, stream: AsyncIterable<Buffer>) => ({
+  app.addContentTypeParser(contentTypes.ndjson, async (_request: unknown, stream: Readable) => ({
     kind: 'stream',
     stream,
   }));
+}
+
+const DISCARDED_BYTES_MAX = 64 * 1024 ** 2;
+
+/**
+ * Deals with what is left of a stream that is refused in its middle. Many senders write all of their body before
+ * they read: so it is read to its end and dropped, up to a bound. A compressed one may unpack to anything, so its
+ * connection is closed after the answer.
+ */
+export function discardRest(stream: Readable, { raw }: FastifyRequest, reply: FastifyReply): void {
+  if (stream.readableEnded) return;
+  if (stream !== raw) {
+    reply.header('connection', 'close');
+    return;
+  }
+  let left = DISCARDED_BYTES_MAX;
+  raw.on('data', (piece: Buffer) => {
+    left -= piece.length;
+    if (left < 0) raw.destroy();
+  });
+  setImmediate(() => raw.resume()); // by then whoever read it before has let go
 }

@@ -2,11 +2,12 @@
  * The ingest API. Both paths take every shape and format; they differ in what they answer: `/events` speaks
  * of one event where the body is one, `/events/batch` always gives the account of a batch.
  */
+import type { Readable } from 'node:stream';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { Problem } from '../errors.js';
 import { problemAnswers } from '../problem-schema.js';
 import { formatInstant } from '../windows/instant.js';
-import { addBodyParsers, contentTypes, type EventsBody } from './body.js';
+import { addBodyParsers, contentTypes, discardRest, type EventsBody } from './body.js';
 import { type Chunk, readNdjson } from './formats/ndjson.js';
 import { checkRows, type Rows, rowsOf } from './formats/rows.js';
 import type { Account, Ingest } from './ingest.js';
@@ -18,6 +19,8 @@ interface EventsOptions {
   bodyBytesMax: number;
   randomId: () => string;
 }
+
+type IngestRequest = FastifyRequest<{ Body: EventsBody }>;
 
 const isStrict = ({ headers: { prefer } }: FastifyRequest): boolean =>
   prefer !== undefined && /(?:^|,)\s*handling\s*=\s*"?strict"?\s*(?:$|[,;])/i.test([prefer].flat().join(','));
@@ -60,20 +63,29 @@ export default async function eventsRoutes(app: FastifyInstance, options: Events
     return rows;
   }
 
-  /** Stores a body, whatever its form. */
-  async function store(
-    body: EventsBody | undefined,
-    strict: boolean,
-  ): Promise<{ account: Account; single: boolean }> {
+  async function storeStream(stream: Readable, strict: boolean): Promise<Account> {
+    // Destroyed in its middle, the stream of a request would leave its sender stuck.
+    const chunks = readNdjson(stream.iterator({ destroyOnReturn: false }), chunkLimits);
+    if (!strict) return ingest.ingestChunks(chunks);
+    const { rows, bytes } = await onlyChunk(chunks);
+    return ingest.ingest(rows, bytes, strict);
+  }
+
+  /** Stores the body of a request, whatever its form. */
+  async function store(request: IngestRequest, reply: FastifyReply) {
+    const { body } = request;
+    const strict = begin(request, reply);
     if (!body) throw new Problem('batch_empty', 'there is no body');
     if (body.kind === 'value') {
       const { rows, single } = wholeRows(body);
       return { account: await ingest.ingest(rows, body.bytes, strict), single };
     }
-    const chunks = readNdjson(body.stream, chunkLimits);
-    if (!strict) return { account: await ingest.ingestChunks(chunks), single: false };
-    const { rows, bytes } = await onlyChunk(chunks);
-    return { account: await ingest.ingest(rows, bytes, strict), single: false };
+    try {
+      return { account: await storeStream(body.stream, strict), single: false };
+    } catch (error) {
+      discardRest(body.stream, request, reply);
+      throw error;
+    }
   }
 
   function batchAnswer(account: Account, requestId: string) {
@@ -130,7 +142,7 @@ export default async function eventsRoutes(app: FastifyInstance, options: Events
       compress: false, // answers are short, and the hook costs more than it saves
     },
     async (request, reply) => {
-      const { account, single } = await store(request.body, begin(request, reply));
+      const { account, single } = await store(request, reply);
       if (!single) return batchAnswer(account, request.id);
       return {
         success: true,
@@ -160,7 +172,7 @@ export default async function eventsRoutes(app: FastifyInstance, options: Events
       compress: false, // answers are short, and the hook costs more than it saves
     },
     async (request, reply) => {
-      const { account } = await store(request.body, begin(request, reply));
+      const { account } = await store(request, reply);
       return batchAnswer(account, request.id);
     },
   );

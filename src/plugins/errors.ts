@@ -64,23 +64,35 @@ function toProblem(error: FastifyError, unexpected: ProblemCode): Problem {
   return new Problem(code, problems[code].title, committed, { cause: error });
 }
 
-function sendProblem(problem: Problem, request: FastifyRequest, reply: FastifyReply): FastifyReply {
-  const { status, title, retryAfterSeconds } = problems[problem.code];
-  if (status >= 500) request.log.error({ err: problem.cause ?? problem, code: problem.code }, title);
-  if (retryAfterSeconds !== undefined) reply.header('retry-after', retryAfterSeconds);
-  const body = {
+/** The body of a problem, as JSON. */
+export function problemBody(problem: Problem, requestId: string): string {
+  const { status, title } = problems[problem.code];
+  return JSON.stringify({
     type: `/problems/${problem.code}`,
     title,
     status,
     detail: problem.message,
     code: problem.code,
     ...problem.extensions,
-    requestId: request.id,
+    requestId,
     error: title,
     message: problem.message,
-  };
+  });
+}
+
+function sendProblem(problem: Problem, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const { status, title, retryAfterSeconds } = problems[problem.code];
+  if (status >= 500) request.log.error({ err: problem.cause ?? problem, code: problem.code }, title);
+  if (retryAfterSeconds !== undefined) reply.header('retry-after', retryAfterSeconds);
+  const body = problemBody(problem, request.id);
   // A string, so that no response schema reshapes it.
-  return reply.code(status).type('application/problem+json').serializer(String).send(JSON.stringify(body));
+  return reply.code(status).type('application/problem+json').serializer(String).send(body);
+}
+
+/** Answers what the framework refuses before there is a route, and so before any hook. */
+export function sendFrameworkError(error: FastifyError, request: FastifyRequest, reply: FastifyReply): void {
+  reply.header('x-request-id', request.id);
+  sendProblem(toProblem(error, 'internal'), request, reply);
 }
 
 export default fp(
@@ -88,8 +100,11 @@ export default fp(
     app.setErrorHandler((error: FastifyError, request, reply) =>
       sendProblem(toProblem(error, request.routeOptions.config.unexpected ?? 'internal'), request, reply),
     );
-    app.setNotFoundHandler((request, reply) =>
-      sendProblem(new Problem('not_found', 'no such path'), request, reply),
+    const notFound = new Problem('not_found', 'no such path');
+    app.setNotFoundHandler((request, reply) => sendProblem(notFound, request, reply));
+    // Before the body is read: what it holds does not matter where there is no path.
+    app.addHook('preParsing', (request, _reply, payload, done) =>
+      done(request.is404 ? notFound : null, payload),
     );
   },
   { name: 'errors' },
