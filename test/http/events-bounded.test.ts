@@ -38,7 +38,7 @@ async function timeOf(run: () => Promise<unknown>): Promise<number> {
 }
 
 /** How many times longer a body may take than an accepted one of as many bytes. */
-const timesMax = 5;
+const timesMax = 8;
 
 /** Bytes held once the garbage is gone. */
 function heldBytes(): number {
