@@ -4,8 +4,7 @@
  */
 import type { Static } from 'typebox';
 import type * as schemas from '../compliance/schemas.js';
-import { formatFields, formatTable } from './table.js';
-import { formatCount } from './terminal.js';
+import { formatCount, formatFields, formatTable } from './text.js';
 
 type Answer<Name extends keyof typeof schemas> = Static<(typeof schemas)[Name]>;
 type Coverage = Answer<'distinctAnswer'>['coverage'];

@@ -7,15 +7,13 @@ import { usageFailure } from './exit.js';
 const textShownMax = 200;
 
 export interface Answer {
+  /** 0 where no answer came: refused, cut, or too late; the text then says why. */
   status: number;
   headers: Headers;
   text: string;
   /** The body where it is a JSON object, else nothing. */
   json: Record<string, unknown>;
 }
-
-/** No answer came: refused, cut, or too late. */
-export class NoAnswer extends Error {}
 
 /** @throws Failure where an address is none of a service */
 export function readBase(address: string): string {
@@ -35,7 +33,7 @@ function parseObject(text: string): Record<string, unknown> {
   }
 }
 
-/** @throws NoAnswer */
+/** Sends a request and takes its answer, or what kept it from coming. */
 export async function request(url: string, timeoutMs: number, init: RequestInit = {}): Promise<Answer> {
   try {
     const signal = AbortSignal.timeout(timeoutMs);
@@ -43,7 +41,7 @@ export async function request(url: string, timeoutMs: number, init: RequestInit 
     const text = await response.text();
     return { status: response.status, headers: response.headers, text, json: parseObject(text) };
   } catch (error) {
-    throw new NoAnswer(reasonOf(error as Error), { cause: error });
+    return { status: 0, headers: new Headers(), text: reasonOf(error as Error), json: {} };
   }
 }
 
@@ -57,6 +55,7 @@ function reasonOf(error: Error): string {
 
 /** An answer that is no success in one line: the service's own problem text where there is one. */
 export function describe({ status, headers, text, json }: Answer): string {
+  if (status === 0) return text;
   const { title, detail } = json;
   if (typeof title === 'string' && typeof detail === 'string') {
     return detail === '' || detail === title ? `${status} ${title}` : `${status} ${title}: ${detail}`;

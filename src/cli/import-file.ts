@@ -2,17 +2,15 @@
  * The import of one input: its bytes become batches, a few of which are under way at once, and what comes
  * back becomes part of the account and of the acknowledged prefix.
  *
- *   input (bytes) -> batches (rows) -> window (requests) -> report, prefix
+ *   input (bytes) -> rows -> those not imported yet -> batches -> requests -> account, prefix
  */
-import { type Batch, cutBatches } from './batches.js';
-import { createCheckpoint } from './checkpoint.js';
+import { type Batch, cutBatches, readRows } from './batches.js';
+import { createNote, openPrefix } from './checkpoint.js';
 import { type Input, readInput } from './input.js';
-import { openPrefix } from './prefix.js';
 import type { Progress } from './progress.js';
-import type { createReport } from './report.js';
-import type { Outcome, Sender } from './send.js';
-import { formatCount } from './terminal.js';
-import { createWindow } from './window.js';
+import type { Account } from './report.js';
+import type { Sender } from './send.js';
+import { formatCount } from './text.js';
 
 export interface FileImport {
   base: string;
@@ -22,53 +20,71 @@ export interface FileImport {
   stateDir: string;
   sender: Sender;
   progress: Progress;
-  account: ReturnType<typeof createReport>;
+  account: Account;
   /** Aborted, with the failure to stop with, when nothing more shall be sent. */
   stop: AbortController;
 }
 
-export const checkpointOf = (input: Input, { stateDir, base }: { stateDir: string; base: string }) =>
-  input.path === undefined ? undefined : createCheckpoint(stateDir, input.path, base);
+/**
+ * Works on at most `size` items at once and gives the results in the order of the items, so what may have to
+ * be sent again after a break, and what is in memory, is at most that many. Where the items end with an
+ * error, what is under way comes first.
+ * @param begin must not reject
+ */
+async function* inOrder<Item, Result>(
+  items: AsyncIterable<Item>,
+  size: number,
+  begin: (item: Item) => Promise<Result>,
+): AsyncGenerator<[Item, Result]> {
+  const underWay: { item: Item; result: Promise<Result> }[] = [];
+  let failure: unknown;
+  try {
+    for await (const item of items) {
+      underWay.push({ item, result: begin(item) });
+      const first = underWay.length >= size ? underWay.shift() : undefined;
+      if (first) yield [first.item, await first.result];
+    }
+  } catch (error) {
+    failure = error;
+  }
+  for (const { item, result } of underWay) yield [item, await result];
+  if (failure) throw failure;
+}
 
 /** Imports one input. @throws Failure where it cannot be finished, after what is under way has been answered */
 export async function importFile(input: Input, run: FileImport): Promise<void> {
   const { sender, progress, account, stop } = run;
   const { name } = input;
-  const prefix = await openPrefix({ name, checkpoint: checkpointOf(input, run), restart: run.restart });
-  const { start } = prefix;
-  if (start.line > 0) progress.say(`${name}: going on after line ${formatCount(start.line)}`);
-  const entry = account.addFile(name, start.line);
-  let isBroken = false;
+  const prefix = await openPrefix(name, createNote(input, run), run.restart);
+  if (prefix.start > 0) progress.say(`${name}: going on after line ${formatCount(prefix.start)}`);
+  const entry = account.addFile(name, prefix.start);
 
-  /** The prefix ends before the first batch that is not settled; what comes after that is only counted. */
-  async function commit(batch: Batch, outcome: Outcome): Promise<void> {
+  /** The batches to be sent, until told to stop. */
+  async function* batches(): AsyncGenerator<Batch> {
+    const rows = readRows(readInput(input, stop.signal, progress.addBytes));
+    for await (const batch of cutBatches(prefix.rest(rows), run.batchRowsMax)) {
+      stop.signal.throwIfAborted();
+      account.addBatch(name, batch);
+      yield batch;
+    }
+  }
+
+  let isBroken = false;
+  for await (const [batch, outcome] of inOrder(batches(), run.parallel, sender.send)) {
+    const settled = outcome.accepted + outcome.rejected;
     account.addOutcome(name, outcome);
-    progress.addRows(outcome.settled + batch.tooLong.length);
-    if (isBroken) return;
+    progress.addRows(settled + batch.tooLong.length);
+    // The prefix ends at the first batch that is not settled; what comes after that is only counted.
+    if (isBroken) continue;
     try {
-      await prefix.advance(batch, outcome.settled);
-      entry.to_line = prefix.end().line;
+      await prefix.advance(batch, settled);
+      entry.to_line = prefix.end();
       if (outcome.failure) throw outcome.failure;
     } catch (error) {
       isBroken = true;
       stop.abort(error);
     }
   }
-
-  const window = createWindow<Batch, Outcome>({ size: run.parallel, begin: sender.send, end: commit });
-  const pieces = readInput(input, stop.signal, progress.addBytes);
-  const limits = { rowsMax: run.batchRowsMax, start, onSkipped: prefix.passOver };
-  try {
-    for await (const batch of cutBatches(pieces, limits)) {
-      stop.signal.throwIfAborted();
-      prefix.check();
-      account.addBatch(name, batch);
-      await window.add(batch);
-    }
-  } finally {
-    await window.finish();
-    stop.signal.throwIfAborted();
-  }
-  prefix.check();
+  stop.signal.throwIfAborted();
   entry.finished = true;
 }

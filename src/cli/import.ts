@@ -6,13 +6,14 @@
  * given again after a break, the same command passes over what it has done instead of counting it twice.
  */
 import type { Clock } from '../clock.js';
+import { createNote } from './checkpoint.js';
 import { type ExitStatus, exitStatus, Failure } from './exit.js';
-import { checkpointOf, importFile } from './import-file.js';
+import { importFile } from './import-file.js';
 import { type Input, lookAt } from './input.js';
 import { startProgress } from './progress.js';
 import { createReport, type Report } from './report.js';
 import { createSender } from './send.js';
-import { formatCount } from './terminal.js';
+import { formatCount } from './text.js';
 
 export interface ImportOptions {
   base: string;
@@ -35,21 +36,11 @@ interface ImportDependencies {
   stop: AbortController;
 }
 
-/** The sum, or nothing where any is unknown. */
-function sum(sizes: (number | undefined)[]): number | undefined {
-  let total = 0;
-  for (const size of sizes) {
-    if (size === undefined) return undefined;
-    total += size;
-  }
-  return total;
-}
-
-function statusOf(failures: Failure[], { rejected, unconfirmed }: Report): ExitStatus {
+function statusOf(failures: Failure[], { rejected }: Report): ExitStatus {
   // The last one is what ended it all, if anything did.
   const last = failures.at(-1);
   if (last) return last.status;
-  return rejected + unconfirmed > 0 ? exitStatus.negative : exitStatus.done;
+  return rejected > 0 ? exitStatus.negative : exitStatus.done;
 }
 
 /** How far an unfinished input is imported, and how to go on. */
@@ -71,12 +62,11 @@ export async function importFiles(names: string[], options: ImportOptions, depen
   const { base, quiet, retrySeconds } = options;
   const inputs = await Promise.all(names.map(lookAt));
   const startedAt = clock.now();
-  const bytesTotal = sum(inputs.map((input) => input.size));
+  const bytesTotal = inputs.reduce((total, { size }) => total + size, 0);
   const progress = startProgress({ bytesTotal, quiet, clock, stream: stderr });
   const account = createReport();
-  const onTrouble = (reason: string) => progress.say(`waiting for the service: ${reason}`);
-  const retryMs = retrySeconds * 1_000;
-  const sender = createSender({ base, retryMs, clock, random, sleep, signal: stop.signal, onTrouble });
+  const { say } = progress;
+  const sender = createSender({ base, retrySeconds, clock, random, sleep, signal: stop.signal, say });
   const { report } = account;
   const failures: Failure[] = [];
 
@@ -92,6 +82,6 @@ export async function importFiles(names: string[], options: ImportOptions, depen
   }
   progress.stop();
   report.seconds = (clock.now() - startedAt) / 1_000;
-  if (failures.length === 0) for (const input of inputs) await checkpointOf(input, options)?.remove();
+  if (failures.length === 0) for (const input of inputs) await createNote(input, options).remove();
   return { report, status: statusOf(failures, report) };
 }

@@ -9,7 +9,8 @@ import { createReadStream } from 'node:fs';
 import { access, constants, stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import type { Readable } from 'node:stream';
-import { createGunzip, type Gunzip } from 'node:zlib';
+import { finished } from 'node:stream/promises';
+import { createGunzip } from 'node:zlib';
 import { usageFailure } from './exit.js';
 
 const GZIP_MAGIC = [0x1f, 0x8b];
@@ -21,8 +22,8 @@ export interface Input {
   name: string;
   /** Absolute; none where reading cannot begin anew: standard input, pipes. */
   path?: string;
-  /** Bytes on disk, where that is known. */
-  size?: number;
+  /** Bytes on disk; NaN where that is not known. */
+  size: number;
   open(): Readable;
 }
 
@@ -36,68 +37,49 @@ const messageOf = ({ code = '', message }: NodeJS.ErrnoException) => systemMessa
 
 /** Looks at an input without reading it. @throws Failure where it cannot be read */
 export async function lookAt(name: string): Promise<Input> {
-  if (name === '-') return { name: 'stdin', open: () => process.stdin };
+  if (name === '-') return { name: 'stdin', size: Number.NaN, open: () => process.stdin };
   const open = () => createReadStream(name);
   try {
     const status = await stat(name);
     if (status.isDirectory()) throw Object.assign(new Error(), { code: 'EISDIR' });
     await access(name, constants.R_OK);
-    return status.isFile() ? { name, path: resolve(name), size: status.size, open } : { name, open };
+    return status.isFile()
+      ? { name, path: resolve(name), size: status.size, open }
+      : { name, size: Number.NaN, open };
   } catch (error) {
     throw usageFailure(`${name} cannot be read: ${messageOf(error as NodeJS.ErrnoException)}`);
   }
 }
 
-/** Collects what a decompressor gives for each piece written to it. */
-function createDecompressor(gunzip: Gunzip) {
-  let ready: Buffer[] = [];
-  let failure: Error | undefined;
-  gunzip.on('data', (bytes: Buffer) => ready.push(bytes));
-  gunzip.on('error', (error) => {
-    failure = error;
-  });
-  // It ends early where its input is damaged or, as some archives are, padded with zeros; what is written then
-  // is never called back.
-  let isOver = false;
-  let wake = () => {};
-  const onOver = () => {
-    isOver = true;
-    wake();
-  };
-  gunzip.once('end', onOver);
-  gunzip.once('close', onOver);
-  const untilDone = (begin: (done: () => void) => void) =>
-    new Promise<void>((resolve) => {
-      wake = resolve;
-      if (isOver) resolve();
-      else begin(resolve);
-    });
-  return {
-    isOver: () => isOver,
-    write: (piece: Buffer) => untilDone((done) => gunzip.write(piece, () => done())),
-    end: () => untilDone(() => gunzip.end()),
-    *drain(): Generator<Buffer> {
-      const bytes = ready;
-      ready = [];
-      yield* bytes;
-      if (failure) throw failure;
-    },
-  };
-}
-
+/** An error of the data comes after all that could be decompressed before it. */
 async function* decompress(pieces: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
   const gunzip = createGunzip();
-  const decompressor = createDecompressor(gunzip);
+  const ready: Buffer[] = [];
+  gunzip.on('data', (bytes: Buffer) => ready.push(bytes));
+  // It ends before its input does where that is damaged or, as some archives are, padded with zeros; what is
+  // written then is never called back.
+  let over: { error?: Error } | undefined;
+  const ended = finished(gunzip, { writable: false }).then(
+    () => {
+      over = {};
+    },
+    (error: Error) => {
+      over = { error };
+    },
+  );
+  const written = (piece: Buffer) => new Promise<void>((done) => gunzip.write(piece, () => done()));
   try {
     for await (const piece of pieces) {
-      for (let from = 0; from < piece.length; from += compressedPieceBytes) {
-        await decompressor.write(piece.subarray(from, from + compressedPieceBytes));
-        yield* decompressor.drain();
-        if (decompressor.isOver()) return;
+      for (let from = 0; from < piece.length && !over; from += compressedPieceBytes) {
+        await Promise.race([ended, written(piece.subarray(from, from + compressedPieceBytes))]);
+        yield* ready.splice(0);
       }
+      if (over) break;
     }
-    await decompressor.end();
-    yield* decompressor.drain();
+    gunzip.end();
+    await ended;
+    yield* ready.splice(0);
+    if (over?.error) throw over.error;
   } finally {
     gunzip.destroy();
   }

@@ -12,11 +12,10 @@ import { defaultStateDir } from './checkpoint.js';
 import { type ExitStatus, exitStatus, Failure } from './exit.js';
 import { readBase } from './http.js';
 import { importFiles } from './import.js';
-import { ask, type Parameters } from './query.js';
+import { ask, formatSystems, listSystems, type Parameters, systemsListedMax } from './query.js';
 import { type Question, questions } from './questions.js';
 import { formatReport } from './report.js';
-import { formatSystems, listSystems, systemsListedMax } from './systems.js';
-import { printable, printableJson } from './terminal.js';
+import { printable, printableJson } from './text.js';
 
 const environment = commandLineEnvironment();
 

@@ -4,14 +4,14 @@
  */
 import { SingleBar } from 'cli-progress';
 import type { Clock } from '../clock.js';
-import { formatCount, formatDuration, printable } from './terminal.js';
+import { formatCount, formatDuration, printable } from './text.js';
 
 const linesEveryMs = 5_000;
 const CLEAR_LINE = '\r\u001b[K';
 
 interface ProgressOptions {
-  /** Bytes of all inputs, where known. */
-  bytesTotal: number | undefined;
+  /** Bytes of all inputs; NaN where that is not known. */
+  bytesTotal: number;
   quiet: boolean;
   clock: Clock;
   stream: NodeJS.WriteStream;
@@ -28,7 +28,7 @@ export function startProgress({ bytesTotal, quiet, clock, stream }: ProgressOpti
     const seconds = (clock.now() - startedAt) / 1_000;
     const rate = seconds > 0 ? rows / seconds : 0;
     const done = bytes - firstBytes;
-    const left = done > 0 && bytesTotal !== undefined ? ((bytesTotal - bytes) / done) * seconds : undefined;
+    const left = done > 0 && bytesTotal > 0 ? ((bytesTotal - bytes) / done) * seconds : undefined;
     return {
       rows: formatCount(rows),
       rate: formatCount(rate),
@@ -42,7 +42,7 @@ export function startProgress({ bytesTotal, quiet, clock, stream }: ProgressOpti
     stream.write(`papertrail: ${rows} rows, ${rate}/s${share}\n`);
   }
 
-  const hasBar = !quiet && stream.isTTY && bytesTotal !== undefined && bytesTotal > 0;
+  const hasBar = !quiet && stream.isTTY && bytesTotal > 0;
   const bar = hasBar
     ? new SingleBar({
         format: '{bar} {percentage}%  {rows} rows  {rate}/s  {left}',
@@ -53,13 +53,13 @@ export function startProgress({ bytesTotal, quiet, clock, stream }: ProgressOpti
         forceRedraw: true,
       })
     : undefined;
-  bar?.start(bytesTotal ?? 0, 0, state());
+  bar?.start(bytesTotal, 0, state());
   const timer = bar || quiet ? undefined : setInterval(writeLine, linesEveryMs).unref();
 
   return {
     addBytes(count: number): void {
       bytes += count;
-      bar?.update(Math.min(bytes, bytesTotal ?? bytes), state());
+      bar?.update(Math.min(bytes, bytesTotal), state());
     },
     addRows(count: number): void {
       // What was passed over to get where an earlier import stopped says nothing about the speed.

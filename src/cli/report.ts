@@ -4,8 +4,7 @@
  */
 import type { Batch } from './batches.js';
 import type { Outcome } from './send.js';
-import { formatFields, formatTable } from './table.js';
-import { formatCount, formatDuration } from './terminal.js';
+import { formatCount, formatDuration, formatFields, formatTable } from './text.js';
 
 const examplesPerReasonMax = 3;
 const NOT_NAMED = 'not_named';
@@ -22,7 +21,6 @@ export interface Report {
   rows: number;
   accepted: number;
   rejected: number;
-  unconfirmed: number;
   /** Rejected rows by code. */
   reasons: Record<string, number>;
   examples: Example[];
@@ -38,7 +36,6 @@ export function createReport() {
     rows: 0,
     accepted: 0,
     rejected: 0,
-    unconfirmed: 0,
     reasons: {},
     examples: [],
     files: [],
@@ -76,7 +73,6 @@ export function createReport() {
     addOutcome(file: string, outcome: Outcome): void {
       report.accepted += outcome.accepted;
       report.rejected += outcome.rejected;
-      report.unconfirmed += outcome.unconfirmed;
       addReason(NOT_NAMED, outcome.rejected - outcome.errors.length);
       for (const error of outcome.errors) {
         addReason(error.code, 1);
@@ -86,9 +82,11 @@ export function createReport() {
   };
 }
 
+export type Account = ReturnType<typeof createReport>;
+
 /** The account as lines of text. */
 export function formatReport(report: Report): string[] {
-  const { rows, accepted, rejected, unconfirmed, reasons, examples, seconds } = report;
+  const { rows, accepted, rejected, reasons, examples, seconds } = report;
   const rate = seconds > 0 ? (accepted + rejected) / seconds : 0;
   const fields: [string, string][] = [
     ['rows', formatCount(rows)],
@@ -97,7 +95,6 @@ export function formatReport(report: Report): string[] {
   ];
   const byCount = Object.entries(reasons).sort(([, a], [, b]) => b - a);
   for (const [code, count] of byCount) fields.push([`  ${code}`, formatCount(count)]);
-  if (unconfirmed > 0) fields.push(['stored or rejected', formatCount(unconfirmed)]);
   fields.push(['time', `${formatDuration(seconds)}, ${formatCount(rate)} rows/s`]);
   const lines = formatFields(fields);
   if (examples.length === 0) return lines;

@@ -62,8 +62,11 @@ export function createIngest(dependencies: IngestDependencies) {
   function reject(account: Account, index: number, problem: RowProblem): void {
     account.rejected++;
     metrics.eventsRejected.inc({ reason: problem.code });
+    list(account, { index, ...problem });
+  }
+
+  function list(account: Account, error: RowError): void {
     if (account.errors.length >= ROW_ERRORS_LISTED_MAX) return;
-    const error = { index, ...problem };
     account.errorsBytes += Buffer.byteLength(JSON.stringify(error));
     if (account.errorsBytes <= ROW_ERRORS_BYTES_MAX) account.errors.push(error);
   }
@@ -74,6 +77,14 @@ export function createIngest(dependencies: IngestDependencies) {
     const detail = `${account.rejected} of ${account.rejected + account.accepted} events refused; the first, ${first.index}: ${first.detail}`;
     const errorsTruncated = account.rejected > account.errors.length;
     return new Problem('events_invalid', detail, { errors: account.errors, errorsTruncated });
+  }
+
+  /** Adds the account of the rows that follow. */
+  function add(account: Account, part: Account): void {
+    account.accepted += part.accepted;
+    account.rejected += part.rejected;
+    for (const error of part.errors) list(account, error);
+    if (part.accepted > 0) account.lastAt = part.lastAt;
   }
 
   const openAccount = (): Account => ({
@@ -143,19 +154,23 @@ export function createIngest(dependencies: IngestDependencies) {
 
     /**
      * Stores chunks one after the other, never reading the next before the last is stored.
-     * @throws Problem as above; `committed_rows` says how many rows, from the first, had been dealt with
+     * @throws an error whose `committed` is the account of the `committed_rows` first rows, which are dealt with
      */
     async ingestChunks(chunks: AsyncIterable<Chunk>): Promise<Account> {
       const account = openAccount();
       let committed = 0;
       try {
         for await (const { rows, bytes } of chunks) {
-          await store(rows, bytes, account, committed);
+          const part = openAccount();
+          await store(rows, bytes, part, committed);
           committed += rows.length;
+          add(account, part);
         }
       } catch (error) {
-        if (!(error instanceof Problem)) throw Object.assign(error as Error, { committed_rows: committed });
-        throw new Problem(error.code, error.message, { ...error.extensions, committed_rows: committed });
+        const { accepted, rejected, errors } = account;
+        throw Object.assign(error as Error, {
+          committed: { committed_rows: committed, accepted, rejected, errors },
+        });
       }
       if (committed === 0) throw new Problem('batch_empty', 'the body holds no event');
       if (account.accepted === 0) throw refusal(account);

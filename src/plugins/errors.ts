@@ -51,21 +51,24 @@ function fieldErrors(error: FastifyError): FieldError[] {
 /** The problem that any thrown value is. */
 function toProblem(error: FastifyError, unexpected: ProblemCode): Problem {
   if (error instanceof Problem) return error;
-  const committed = 'committed_rows' in error ? { committed_rows: error.committed_rows } : {};
   if (error.validation) {
     const errors = fieldErrors(error);
     const detail = errors.map((field) => `${field.pointer} ${field.detail}`).join('; ');
     return new Problem('parameter_invalid', detail, { errors });
   }
   const known = frameworkCodes[error.code];
-  if (known) return new Problem(known[0], known[1], committed, { cause: error });
+  if (known) return new Problem(known[0], known[1], {}, { cause: error });
   const client = error.statusCode !== undefined && error.statusCode >= 400 && error.statusCode < 500;
   const code = client ? 'request_invalid' : unexpected;
-  return new Problem(code, problems[code].title, committed, { cause: error });
+  return new Problem(code, problems[code].title, {}, { cause: error });
 }
 
+/** What of an NDJSON body was stored before it failed: a sender goes on after those rows. */
+const committedOf = (error: Error): object =>
+  'committed' in error && typeof error.committed === 'object' ? { ...error.committed } : {};
+
 /** The body of a problem, as JSON. */
-export function problemBody(problem: Problem, requestId: string): string {
+export function problemBody(problem: Problem, requestId: string, committed: object = {}): string {
   const { status, title } = problems[problem.code];
   return JSON.stringify({
     type: `/problems/${problem.code}`,
@@ -74,17 +77,23 @@ export function problemBody(problem: Problem, requestId: string): string {
     detail: problem.message,
     code: problem.code,
     ...problem.extensions,
+    ...committed,
     requestId,
     error: title,
     message: problem.message,
   });
 }
 
-function sendProblem(problem: Problem, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+function sendProblem(
+  problem: Problem,
+  committed: object,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): FastifyReply {
   const { status, title, retryAfterSeconds } = problems[problem.code];
   if (status >= 500) request.log.error({ err: problem.cause ?? problem, code: problem.code }, title);
   if (retryAfterSeconds !== undefined) reply.header('retry-after', retryAfterSeconds);
-  const body = problemBody(problem, request.id);
+  const body = problemBody(problem, request.id, committed);
   // A string, so that no response schema reshapes it.
   return reply.code(status).type('application/problem+json').serializer(String).send(body);
 }
@@ -92,16 +101,21 @@ function sendProblem(problem: Problem, request: FastifyRequest, reply: FastifyRe
 /** Answers what the framework refuses before there is a route, and so before any hook. */
 export function sendFrameworkError(error: FastifyError, request: FastifyRequest, reply: FastifyReply): void {
   reply.header('x-request-id', request.id);
-  sendProblem(toProblem(error, 'internal'), request, reply);
+  sendProblem(toProblem(error, 'internal'), {}, request, reply);
 }
 
 export default fp(
   async (app: FastifyInstance) => {
     app.setErrorHandler((error: FastifyError, request, reply) =>
-      sendProblem(toProblem(error, request.routeOptions.config.unexpected ?? 'internal'), request, reply),
+      sendProblem(
+        toProblem(error, request.routeOptions.config.unexpected ?? 'internal'),
+        committedOf(error),
+        request,
+        reply,
+      ),
     );
     const notFound = new Problem('not_found', 'no such path');
-    app.setNotFoundHandler((request, reply) => sendProblem(notFound, request, reply));
+    app.setNotFoundHandler((request, reply) => sendProblem(notFound, {}, request, reply));
     // Before the body is read: what it holds does not matter where there is no path.
     app.addHook('preParsing', (request, _reply, payload, done) =>
       done(request.is404 ? notFound : null, payload),
