@@ -19,7 +19,7 @@ export interface Question {
 
 const option = (flags: string, description: string) => new Option(flags, description);
 const required = (flags: string, description: string) => option(flags, description).makeOptionMandatory();
-const system = () => required('--system <name>', 'which system; "*" is all of them where that can be asked');
+const system = () => required('--system <name>', 'which system');
 const timestamp = () =>
   option('--timestamp <instant>', 'any instant of the window asked about (default: now)');
 const window = () => option('--window <length>', '1m, 5m, 15m, 1h, 1d, 1w or 1M');

@@ -1,0 +1,167 @@
+/** `papertrail query`: every question, as text and as JSON, and how it ends. */
+import t, { type Test } from 'tap';
+import { startApp } from '../support/app.js';
+import { clock } from '../support/cli-events.js';
+import { commandLine } from '../support/command-line.js';
+import { startFront } from '../support/front.js';
+
+const { base, stop } = await startApp({ clock });
+t.teardown(stop);
+
+const odd = 'a/b?c#d {é}:"\'&%2e\u202e \t';
+const systems = ['crm', '-db', odd, '..', '%2E'];
+
+/** Five log-ins of a system, four users, latencies of 10 to 50 ms. */
+const events = (system: string) =>
+  ['ann', 'bob', 'cy', 'dee', 'ann'].map((user_id, index) => ({
+    event_type: 'user_login',
+    system,
+    user_id,
+    session_id: `s${index}`,
+    metadata: { ip: '192.0.2.1', endpoint: '/in', latency_ms: 10 * (index + 1) },
+  }));
+
+t.before(async () => {
+  const body = JSON.stringify(systems.flatMap(events));
+  const headers = { 'content-type': 'application/json' };
+  const { status } = await fetch(`${base}/api/v1/events/batch`, { method: 'POST', headers, body });
+  t.equal(status, 201);
+});
+
+const query = (test: Test, ...values: string[]) => commandLine(test, base).run(['query', ...values]);
+
+/** A question that all are asked with, what its text says, and what its JSON holds. */
+const questions: [values: string[], lines: RegExp[], json: object][] = [
+  [
+    ['distinct', 'users', '--system', 'crm'],
+    [/^distinct +users of crm$/m, /^window +1h, 2026-03-02T10:00/m, /^count +4$/m, /^coverage +complete$/m],
+    { metric: 'users', system: 'crm', count: 4 },
+  ],
+  [
+    ['activity', '--system', 'crm', '--user', 'ann'],
+    [/^did +user ann touch crm$/m, /^answer +yes$/m, /^certainty +wrong with a probability of [\d.e-]+$/m],
+    { user_id: 'ann', accessed: true },
+  ],
+  [
+    ['activity', '--system', 'crm', '--ip', '192.0.2.9'],
+    [/^did +IP 192.0.2.9 touch crm$/m, /^answer +no$/m, /^certainty +certain$/m],
+    { ip: '192.0.2.9', accessed: false },
+  ],
+  [
+    ['top', 'active_users', '--system', 'crm', '-k', '1'],
+    [/^top +active_users of crm$/m, /^1 +ann +2 +2 +yes$/m],
+    { items: [{ item: 'ann', count: 2 }] },
+  ],
+  [
+    ['summary', 'crm'],
+    [/^summary +of crm at 2026-03-02T10:30/m, /^hour +4 +5 +1 /m, /^day +4 +5 +1 /m, /^1 +ann +2 /m],
+    { system: 'crm', daily: { unique_users: 4 } },
+  ],
+  [
+    ['percentiles', 'api_latency', '--system', 'crm', '--percentiles', '50,99.9'],
+    [/^samples +5$/m, /^p50 +30 milliseconds /m, /^p999 +50 milliseconds /m, /^max +50 milliseconds$/m],
+    { percentiles: { p50: 30 }, unit: 'milliseconds' },
+  ],
+  [
+    ['sla', '--metric', 'api_latency', '--system', 'crm', '--threshold', '1000'],
+    [/^sla +percentile 95 of api_latency of crm$/m, /^status +PASS$/m, /^threshold +1000 milliseconds$/m],
+    { status: 'PASS', threshold: 1000 },
+  ],
+  [
+    ['latency', 'crm'],
+    [/^percentiles +api_latency of crm$/m, /^p999 +50 milliseconds /m],
+    { system: 'crm', percentiles: { p50: 30 } },
+  ],
+  [
+    ['systems'],
+    [/^crm +2026-03-02T10:30/m, /^5 of 5 systems$/m],
+    { total: 5, systems: [{ system: '%2E' }, { system: '-db' }, { system: '..' }], next: null },
+  ],
+];
+
+for (const [values, lines, json] of questions) {
+  t.test(`query ${values.join(' ')}`, async (t) => {
+    const table = await query(t, ...values);
+    t.match(table, { status: 0, stderr: '' });
+    for (const line of lines) t.match(table.stdout, line);
+    const { status, stdout } = await query(t, ...values, '--json');
+    t.equal(status, 0);
+    t.match(JSON.parse(stdout), json);
+    t.equal(stdout.indexOf('\n'), stdout.length - 1, 'JSON is one line');
+  });
+}
+
+t.test('an SLA that is not met ends with status 1', async (t) => {
+  const sla = ['sla', '--metric', 'api_latency', '--system', 'crm'];
+  t.match(await query(t, ...sla, '--threshold', '5'), { status: 1, stdout: /^status +FAIL$/m });
+});
+
+t.test('a system may have any name', async (t) => {
+  for (const system of systems) {
+    const { stdout } = await query(t, 'distinct', 'users', '--system', system, '--json');
+    t.match(JSON.parse(stdout), { system, count: 4 });
+    if (system === '..') continue; // no address can end with it
+    const summary = await query(t, 'summary', '--json', '--', system);
+    t.match(JSON.parse(summary.stdout), { system, hourly: { unique_users: 4 } });
+  }
+  const { stdout } = await query(t, 'summary', odd);
+  t.match(stdout, 'a/b?c#d {é}:"\'&%2e\\u202e \\t');
+  t.notMatch(stdout, /[\u202e\t]/, 'nothing in it steers the terminal');
+});
+
+t.test('a list of systems goes on at its cursor', async (t) => {
+  const first = JSON.parse((await query(t, 'systems', '--limit', '2', '--json')).stdout);
+  t.equal(first.systems.length, 2);
+  const rest = JSON.parse((await query(t, 'systems', '--cursor', first.next, '--json')).stdout);
+  t.same(
+    [...first.systems, ...rest.systems].map(({ system }) => system),
+    [...systems].sort(),
+  );
+  t.match(
+    (await query(t, 'systems', '--limit', '2')).stdout,
+    `2 of 5 systems, more with --cursor ${first.next}`,
+  );
+});
+
+t.test('a question that the service does not take ends with status 2 and its words', async (t) => {
+  const wrong: [values: string[], text: RegExp][] = [
+    [['distinct', 'cats', '--system', 'crm'], /metric.*users, sessions, ips/],
+    [['distinct', 'users', '--system', 'crm', '--window', '2h'], /window/],
+    [['activity', '--system', 'crm'], /user_id.*ip/],
+    [['activity', '--system', 'crm', '--user', 'ann', '--window', '1h'], /window/],
+    [['top', 'active_users', '--system', 'crm', '-k', '0'], /\/k/],
+    [['top', 'active_users', '--system', 'crm', '--window', '1m'], /window/],
+    [['summary', 'crm', '--timestamp', 'noon'], /timestamp/],
+    [['percentiles', 'api_latency', '--system', 'crm', '--percentiles', '101'], /percentile/],
+    [['sla', '--metric', 'api_latency', '--system', 'crm', '--threshold', 'x'], /threshold/],
+    [['sla', '--metric', 'api_latency', '--system', 'nobody', '--threshold', '1'], /404/],
+    [['latency', 'crm', '--window', '1m'], /window/],
+    [['systems', '--cursor', '!'], /cursor/],
+  ];
+  for (const [values, text] of wrong) {
+    const { status, stdout, stderr } = await query(t, ...values);
+    t.match({ status, stdout }, { status: 2, stdout: '' }, values.join(' '));
+    t.match(stderr, /^papertrail: 4\d\d .*\n$/);
+    t.match(stderr, text);
+  }
+});
+
+t.test('wrong use ends with status 2 before anything is asked', async (t) => {
+  for (const values of [[], ['distinct'], ['distinct', 'users'], ['cats'], ['summary', 'crm', '--cats']]) {
+    t.match(await query(t, ...values), { status: 2, stdout: '', stderr: /\w/ }, values.join(' '));
+  }
+  const both = ['activity', '--system', 'crm', '--user', 'ann', '--ip', '::1'];
+  t.match(await query(t, ...both), { status: 2, stderr: /cannot be used with/ });
+});
+
+t.test('--help ends with status 0', async (t) => {
+  t.match(await query(t, '--help'), { status: 0, stdout: /distinct.*\n.*activity/, stderr: '' });
+});
+
+t.test('a service that fails or is away ends it with status 3', async (t) => {
+  const front = await startFront(t, base, () => ({ status: 503 }));
+  const { run } = commandLine(t, front.base);
+  t.match(await run(['query', 'summary', 'crm']), { status: 3, stdout: '', stderr: /answered 503/ });
+  const away = ['query', 'summary', 'crm', '--base', 'http://127.0.0.1:1'];
+  t.match(await run(away), { status: 3, stderr: /cannot be reached: / });
+});
