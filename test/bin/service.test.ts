@@ -1,75 +1,16 @@
 /** The service as a process with its own Redis, as people run it: what survives when parts of it are killed. */
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { closeSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { cpSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
-import { setTimeout as pause } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
-import t, { type Test } from 'tap';
-import { takeLock } from '../../src/redis/local-lock.js';
-
-const root = fileURLToPath(new URL('../../../', import.meta.url));
-const service = [process.execPath, 'build/src/server.js'];
-const deadlineMs = 60_000;
-const pollMs = 20;
-
-function temporaryFolder(test: Test): string {
-  const folder = mkdtempSync(join(tmpdir(), 'papertrail-'));
-  test.teardown(() => rmSync(folder, { recursive: true, force: true }));
-  return folder;
-}
-
-/** Starts the service on a free port and waits until it is ready. */
-async function start(test: Test, dataDir: string, [program = '', ...values] = service) {
-  const env = { ...process.env, DATA_DIR: dataDir, PORT: '0', REDIS_URL: '', LOG_LEVEL: 'info' };
-  const child = spawn(program, values, {
-    cwd: root,
-    env,
-    stdio: ['ignore', 'pipe', 'inherit'],
-    detached: true,
-  });
-  test.teardown(() => endGroup(child, dataDir));
-  const lines: string[] = [];
-  const address = await new Promise<string>((resolve, reject) => {
-    createInterface({ input: child.stdout }).on('line', (line) => {
-      lines.push(line);
-      const [, found] = /Server listening at (http:[^"]+)/.exec(line) ?? [];
-      if (found !== undefined) resolve(found);
-    });
-    child.once('exit', () => reject(new Error(`the service ended:\n${lines.join('\n')}`)));
-  });
-  await until(async () => (await fetch(`${address}/readyz`)).ok);
-  const exited = once(child, 'exit');
-  return { child, address, lines, exited };
-}
-
-/** Kills what a test left running: the process group of the service, and its Redis. */
-function endGroup(child: ChildProcess, dataDir: string): void {
-  try {
-    if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL');
-    if (!lockIsFree(dataDir, 'redis.lock')) process.kill(redisPid(dataDir), 'SIGKILL');
-  } catch {
-    // It is gone already.
-  }
-}
-
-const redisPid = (dataDir: string) => Number(readFileSync(join(dataDir, 'redis.pid'), 'utf8'));
-
-function lockIsFree(dataDir: string, name: string): boolean {
-  const fd = takeLock(join(dataDir, name));
-  if (fd !== null) closeSync(fd);
-  return fd !== null;
-}
-
-async function until(condition: () => Promise<boolean>): Promise<void> {
-  const deadline = AbortSignal.timeout(deadlineMs);
-  while (!(await condition().catch(() => false))) {
-    if (deadline.aborted) throw new Error(`not so within ${deadlineMs} ms`);
-    await pause(pollMs);
-  }
-}
+import t from 'tap';
+import { temporaryFolder } from '../support/command-line.js';
+import {
+  lockIsFree,
+  redisPid,
+  root,
+  spawnService,
+  startService as start,
+} from '../support/whole-service.js';
+import { until } from '../support/until.js';
 
 async function send(address: string, user: string): Promise<number> {
   const body = JSON.stringify({ event_type: 'user_login', system: 'crm', user_id: user });
@@ -113,9 +54,8 @@ t.test('an acknowledged event is there after kill -9', async (t) => {
     const { address } = await start(t, dataDir);
     t.equal(await send(address, 'alice'), 201);
     process.kill(redisPid(dataDir), 'SIGKILL');
-    await until(async () => (await send(address, 'bob')) === 201);
-    await until(async () => (await countUsers(address)) === 2);
-    t.pass('both events are counted');
+    await until(async () => (await send(address, 'bob')) === 201, 'an event to be taken');
+    t.equal(await countUsers(address), 2);
   });
 
   t.test('of both', async (t) => {
@@ -139,8 +79,35 @@ t.test('a second service on the same folder ends with a message, and the first o
   t.equal(await send(first.address, 'alice'), 201);
 });
 
+t.test('a SIGTERM during the start is a clean stop, whenever it comes', async (t) => {
+  const moments: [what: string, come: (lines: string[], dataDir: string) => boolean][] = [
+    ['its Redis is spawned', (_, dataDir) => !lockIsFree(dataDir, 'redis.lock')],
+    ['its Redis is ready', (lines) => lines.join().includes('own Redis is ready')],
+    ['it listens', (lines) => lines.join().includes('Server listening')],
+  ];
+  for (const [what, come] of moments) {
+    const dataDir = temporaryFolder(t);
+    const { child, lines, exited } = spawnService(t, dataDir);
+    await until(() => come(lines, dataDir), what);
+    child.kill('SIGTERM');
+    t.same(await exited, [0, null], what);
+    t.ok(lockIsFree(dataDir, 'service.lock'));
+    t.ok(lockIsFree(dataDir, 'redis.lock'), 'no Redis is left');
+    t.match(lines.join('\n'), '"msg":"stopping"');
+    t.notMatch(lines.join('\n'), /"level":[56]0/, 'no error is logged');
+  }
+});
+
 t.test('npm start', async (t) => {
-  const npmStart = ['npm', 'start', '--silent'];
+  // A copy, since a start may build, and other tests run from the build at the same time.
+  const folder = temporaryFolder(t);
+  for (const name of ['package.json', 'package-lock.json', 'tsconfig.json', 'bin', 'src', 'build/src']) {
+    cpSync(join(root, name), join(folder, name), { recursive: true });
+  }
+  symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'));
+  const { hashSources } = await import(join(root, 'bin/prepare.mjs'));
+  writeFileSync(join(folder, 'build/.sources'), hashSources(folder));
+  const npmStart = { command: ['npm', 'start', '--silent'], cwd: folder };
 
   t.test('SIGTERM to npm stops the service cleanly, and npm waits for it', async (t) => {
     const dataDir = temporaryFolder(t);

@@ -22,17 +22,22 @@ export interface Front {
   bodies: Buffer[];
 }
 
-/** Starts a front. `decide` says what becomes of a request; the first is number 1. */
+/**
+ * Starts a front.
+ * @param target where the service is, asked for every request
+ * @param decide says what becomes of a request; the first is number 1
+ */
 export async function startFront(
   test: Test,
-  target: string,
+  target: string | (() => string),
   decide: (number: number) => Action,
 ): Promise<Front> {
   const bodies: Buffer[] = [];
 
   async function forward(request: IncomingMessage, body: Buffer) {
     const headers = { 'content-type': request.headers['content-type'] ?? '' };
-    const answer = await fetch(`${target}${request.url}`, { method: request.method, headers, body });
+    const address = typeof target === 'string' ? target : target();
+    const answer = await fetch(`${address}${request.url}`, { method: request.method, headers, body });
     return {
       status: answer.status,
       type: answer.headers.get('content-type') ?? '',

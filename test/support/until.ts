@@ -1,7 +1,7 @@
 /** Waiting for what comes by itself: looks again and again, with a deadline. */
 import { setTimeout as pause } from 'node:timers/promises';
 
-const deadlineMs = 10_000;
+const deadlineMs = 20_000;
 const pollMs = 5;
 
 /** Resolves when `condition` holds. @throws after the deadline, naming what did not come */
