@@ -28,6 +28,8 @@ export const problemSchema = Type.Object(
         description: 'Rows of an NDJSON body, from the first, that were dealt with before it failed.',
       }),
     ),
+    accepted: Type.Optional(Type.Integer({ description: 'Of those rows, the events stored.' })),
+    rejected: Type.Optional(Type.Integer({ description: 'Of those rows, the ones refused.' })),
     coverage: Type.Optional(Type.String({ description: 'Of the time asked about, where there is no data.' })),
     requestId: Type.String(),
     error: Type.String({ description: 'As title, for older clients.' }),

@@ -6,7 +6,7 @@
  */
 import type { Redis } from 'ioredis';
 import { Problem } from '../errors.js';
-import { type Call, isConnectionError, readPipeline } from '../redis/pipeline.js';
+import { type Call, isUnavailable, readPipeline } from '../redis/pipeline.js';
 
 export interface Question<Answer> {
   calls: Call[];
@@ -47,7 +47,7 @@ export function createAsk(redis: Redis, timeoutMs: number) {
       replies = await readPipeline(redis, question.calls, timeoutMs);
     } catch (error) {
       const cause = error as Error;
-      if (isConnectionError(cause)) {
+      if (isUnavailable(cause)) {
         throw new Problem('redis_unavailable', 'Redis cannot be reached or is too slow', {}, { cause });
       }
       throw cause;

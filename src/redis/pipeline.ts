@@ -33,9 +33,11 @@ export class ReplyError extends Error {
   override name = 'ReplyError';
 }
 
-/** Whether an error says that the command may or may not have been executed, or never reached Redis. */
-export function isConnectionError(error: Error): boolean {
-  return error.name !== 'ReplyError';
+/** Whether an error says that Redis does not answer, or not now, and nothing about the question. */
+export function isUnavailable(error: Error): boolean {
+  return (
+    error.name !== 'ReplyError' || /^(LOADING|BUSY|MASTERDOWN|TRYAGAIN|CLUSTERDOWN)\b/.test(error.message)
+  );
 }
 
 /** Whether the command certainly was not executed because it was never written to a socket. */

@@ -3,14 +3,8 @@ import { cpSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { temporaryFolder } from '../support/command-line.js';
-import {
-  lockIsFree,
-  redisPid,
-  root,
-  spawnService,
-  startService as start,
-} from '../support/whole-service.js';
 import { until } from '../support/until.js';
+import { lockIsFree, redisPid, root, spawnService, startService as start } from '../support/whole-service.js';
 
 async function send(address: string, user: string): Promise<number> {
   const body = JSON.stringify({ event_type: 'user_login', system: 'crm', user_id: user });
