@@ -75,8 +75,11 @@ function textProblem(value: unknown, pointer: string, bytesMax: number): RowProb
 }
 
 /** An object of keys and values, and not a list, nor one of the types that only msgpack has. */
-const isPlainObject = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype;
+function isPlainObject(value: unknown): value is Record<string, unknown> {
+  if (typeof value !== 'object' || value === null) return false;
+  const prototype = Object.getPrototypeOf(value);
+  return prototype === Object.prototype || prototype === null;
+}
 
 /** Whether a value nests at most `levels` deep. Looks no deeper than that, and not into bytes. */
 function nestsWithin(value: unknown, levels: number): boolean {
