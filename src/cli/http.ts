@@ -49,7 +49,7 @@ export async function request(url: string, timeoutMs: number, init: RequestInit 
 function reasonOf(error: Error): string {
   if (error.name === 'TimeoutError') return 'no answer in time';
   const { code, message } = (error.cause ?? error) as NodeJS.ErrnoException;
-  if (code === 'ECONNREFUSED') return 'connection refused';
+  if (code === 'ECONNREFUSED') return 'connection refused (is it running?)';
   return message || code || error.message;
 }
 
