@@ -8,7 +8,7 @@ import type { FastifyInstance } from 'fastify';
 import { pino } from 'pino';
 import { buildApp } from './app.js';
 import { loadConfig } from './config.js';
-import { createLocalServer } from './redis/local-server.js';
+import { createLocalServer } from './redis/local/server.js';
 
 const config = loadConfig();
 const log = pino({ level: config.LOG_LEVEL });

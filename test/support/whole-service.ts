@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import type { Test } from 'tap';
-import { takeLock } from '../../src/redis/local-lock.js';
+import { takeLock } from '../../src/redis/local/lock.js';
 import { until } from './until.js';
 
 export const root = fileURLToPath(new URL('../../../', import.meta.url));

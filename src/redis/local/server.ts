@@ -3,11 +3,11 @@
  * set REDIS_URL. Its data, socket and locks live in one folder, which can be moved or deleted as a whole.
  *
  * - It listens on a unix socket in that folder and nowhere else. The kernel limits the length of a socket's
- *   path; where the folder lies too deep, it listens on a free port of 127.0.0.1 instead (`local-connection`).
+ *   path; where the folder lies too deep, it listens on a free port of 127.0.0.1 instead (`connection.ts`).
  * - Every write goes to an append-only file, and nothing is ever evicted.
- * - One service owns the folder and one Redis serves it: two kernel locks see to that (`local-lock`). A Redis
- *   that outlived its service is ended first (`local-leftover`). A tail of the file that a crash of the
- *   machine damaged is cut off (`local-aof`).
+ * - One service owns the folder and one Redis serves it: two kernel locks see to that (`lock.ts`). A Redis
+ *   that outlived its service is ended first (`leftover.ts`). A tail of the file that a crash of the
+ *   machine damaged is cut off (`aof.ts`).
  * - It runs in its own process group, so that Ctrl-C in a terminal reaches the service alone, which drains
  *   its writes and then ends Redis. Should Redis die while the service lives, it is started again, after a
  *   growing, bounded pause; clients reconnect by themselves and answer 503 in the meantime.
@@ -16,13 +16,13 @@ import { closeSync, ftruncateSync, mkdirSync, readFileSync, realpathSync, writeS
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { BaseLogger } from 'pino';
-import { damagedTail, mendAppendOnlyFile } from './local-aof.js';
-import { findServerBinary } from './local-binary.js';
-import { chooseConnection, type LocalConnection } from './local-connection.js';
-import { endLeftover } from './local-leftover.js';
-import { takeLock } from './local-lock.js';
-import { createServerOutput } from './local-output.js';
-import { type Run, type ServerProcess, spawnServer } from './local-process.js';
+import { damagedTail, mendAppendOnlyFile } from './aof.js';
+import { findServerBinary } from './binary.js';
+import { chooseConnection, type LocalConnection } from './connection.js';
+import { endLeftover } from './leftover.js';
+import { takeLock } from './lock.js';
+import { createServerOutput } from './output.js';
+import { type Run, type ServerProcess, spawnServer } from './process.js';
 
 /** After so long without a death the pauses start small again. */
 const calmMs = 60_000;

@@ -1,14 +1,14 @@
 /**
- * One run of the own Redis: from the moment it is spawned until it has exited. `local-server.ts` decides when
+ * One run of the own Redis: from the moment it is spawned until it has exited. `server.ts` decides when
  * there is a next one.
  */
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import { closeSync } from 'node:fs';
 import type { Readable } from 'node:stream';
 import { setTimeout as pause } from 'node:timers/promises';
-import { askServer, type LocalConnection, socketName } from './local-connection.js';
-import { pidName } from './local-leftover.js';
-import type { createServerOutput } from './local-output.js';
+import { askServer, type LocalConnection, socketName } from './connection.js';
+import { pidName } from './leftover.js';
+import type { createServerOutput } from './output.js';
 
 const answerMs = 1_000;
 const pollMs = 20;

@@ -6,8 +6,8 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import t, { type Test } from 'tap';
-import { endLeftover } from '../../src/redis/local-leftover.js';
-import { takeLock } from '../../src/redis/local-lock.js';
+import { endLeftover } from '../../../src/redis/local/leftover.js';
+import { takeLock } from '../../../src/redis/local/lock.js';
 
 const deadlineMs = 20_000;
 const pollMs = 10;

@@ -16,8 +16,8 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import t, { type Test } from 'tap';
-import { takeLock } from '../../src/redis/local-lock.js';
-import { createLocalServer, type LocalServer } from '../../src/redis/local-server.js';
+import { takeLock } from '../../../src/redis/local/lock.js';
+import { createLocalServer, type LocalServer } from '../../../src/redis/local/server.js';
 
 const deadlineMs = 30_000;
 const pollMs = 10;
@@ -82,7 +82,7 @@ function serverLockIsFree(dataDir: string): boolean {
 
 /** Another process that runs a server on the folder, and then what the script says. */
 async function otherService(test: Test, dataDir: string, script = '') {
-  const module = new URL('../../src/redis/local-server.js', import.meta.url).href;
+  const module = new URL('../../../src/redis/local/server.js', import.meta.url).href;
   const code = `
     import { createLocalServer } from ${JSON.stringify(module)};
     const log = { debug() {}, info() {}, warn() {} };

@@ -2,7 +2,7 @@
  * Finds the server program that the service's own Redis runs, and refuses one that is too old for the
  * commands in use.
  */
-import { findProgram, installHint } from './system-packages.js';
+import { findProgram, installHint } from '../system-packages.js';
 
 /** The oldest Redis served; every Valkey is newer. */
 const versionLeast = { major: 6, minor: 2 };

@@ -10,8 +10,8 @@
 import { existsSync, readFileSync, readlinkSync, realpathSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { askServer, earlierConnection } from './local-connection.js';
-import { takeLock } from './local-lock.js';
+import { askServer, earlierConnection } from './connection.js';
+import { takeLock } from './lock.js';
 
 export const pidName = 'redis.pid';
 const pollMs = 50;

@@ -1,8 +1,8 @@
 import { chmodSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import { findServerBinary } from '../../src/redis/local-binary.js';
-import { packageManagers } from '../../src/redis/system-packages.js';
+import { findServerBinary } from '../../../src/redis/local/binary.js';
+import { packageManagers } from '../../../src/redis/system-packages.js';
 
 /** A search path with only these programs on it, which print these lines. */
 function pathWith(test: Test, programs: Record<string, string>): string {
