@@ -35,6 +35,7 @@ import metricsPlugin from './plugins/metrics.js';
 import openapi from './plugins/openapi.js';
 import problemPages from './plugins/problem-pages.js';
 import queries from './plugins/queries.js';
+import stop from './plugins/stop.js';
 import { createConnection, type RedisAddress } from './redis/connection.js';
 import systemsRoutes from './systems/routes.js';
 import { type Retention, recordSeconds } from './windows/retention.js';
@@ -73,6 +74,7 @@ function createServer(config: Config, log: FastifyBaseLogger, randomId: () => st
     logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'requestId' }),
     routerOptions: { maxParamLength: PARAM_CHARACTERS_MAX },
     requestIdHeader: false,
+    return503OnClosing: false, // plugins/stop.ts answers then, with a problem as everywhere
     // A sender's own id is kept where it can do no harm in a log.
     genReqId: ({ headers }) => {
       const given = headers['x-request-id'];
@@ -170,6 +172,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   await app.register(openapi);
   await app.register(errors);
   await app.register(logging);
+  await app.register(stop);
   await app.register(metricsPlugin, { metrics });
   await app.register(compression);
   await app.register(queries);
