@@ -91,3 +91,29 @@ t.test('a union is the sketch of both, in any order, and adding again changes no
     t.equal(await redis.pfadd(ab, ...a, ...b), 0, `${set}: nothing new`);
   }
 });
+
+t.test('merging has an identity and associates, and the bytes are read back as they were', async (t) => {
+  for (const set of dataSets) {
+    const keys = ['a', 'b', 'c'].map((name) => `laws-${set}-${name}`);
+    const [a, b, c] = keys;
+    for (const [i, key] of keys.entries()) await add(key, namesOf(set, 1_500, i + 1));
+    const [left, right, alone, copy] = ['left', 'right', 'alone', 'copy'].map(
+      (name) => `laws-${set}-${name}`,
+    );
+    await redis.pfmerge(left, a, b);
+    await redis.pfmerge(left, c);
+    await redis.pfmerge(right, b, c);
+    await redis.pfmerge(right, a);
+    await redis.pfmerge(alone, a, 'never-written');
+    const registersOf = async (key: string) => {
+      // A merge always writes the dense form; of it, all but the cached count in the header.
+      await redis.pfmerge(`dense-${key}`, key);
+      return (await redis.getBuffer(`dense-${key}`))?.subarray(16).toString('base64');
+    };
+    t.equal(await registersOf(left), await registersOf(right), `${set}: associates`);
+    t.equal(await registersOf(alone), await registersOf(a), `${set}: identity`);
+    await redis.set(copy, (await redis.getBuffer(left)) as Buffer);
+    t.equal(await redis.pfcount(copy), await redis.pfcount(left), `${set}: round trip`);
+    t.equal(await redis.pfadd(copy, ...namesOf(set, 1_500, 2)), 0, `${set}: nothing new in the copy`);
+  }
+});
