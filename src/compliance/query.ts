@@ -6,7 +6,7 @@ import type { Clock } from '../clock.js';
 import { Problem } from '../errors.js';
 import type { Window } from '../windows/cover.js';
 import { formatInstant } from '../windows/instant.js';
-import type { Coverage, Retention } from '../windows/retention.js';
+import { type Coverage, combineCoverage, type Retention } from '../windows/retention.js';
 import { askHistory, coverageOf, type History } from './history.js';
 import { readTimestamp, readWindow, type WindowBuckets } from './parameters.js';
 import { type Ask, combine, map, type Question } from './question.js';
@@ -146,16 +146,22 @@ export function createQueries(dependencies: QueryDependencies) {
         from: users.said.from,
         to: users.said.to,
       });
+      const coverage = (...parts: { said: Said }[]) =>
+        combineCoverage(parts.map(({ said }) => said.coverage));
+      const { topUsers, topIps } = reply;
       return {
         system,
         timestamp: formatInstant(at),
         hourly: {
           ...uniques(hourUsers, hourSessions, hourIps),
-          top_users: reply.topUsers.items,
-          top_ips: reply.topIps.items,
-          coverage: hourUsers.said.coverage,
+          top_users: topUsers.items,
+          top_ips: topIps.items,
+          coverage: coverage(hourUsers, hourSessions, hourIps, topUsers, topIps),
         },
-        daily: { ...uniques(dayUsers, daySessions, dayIps), coverage: dayUsers.said.coverage },
+        daily: {
+          ...uniques(dayUsers, daySessions, dayIps),
+          coverage: coverage(dayUsers, daySessions, dayIps),
+        },
       };
     },
   };

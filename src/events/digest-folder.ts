@@ -3,14 +3,16 @@
  * whose append made it long. Appends go on meanwhile and are kept; of two writers that fold the same list the
  * header's generation lets one win, and the other's work is dropped; its epoch says that the list was not
  * purged in between. A fold that fails leaves the list as it was: the next append asks again, and a full list
- * refuses appends until it is folded.
+ * refuses appends until it is folded. What cannot be read (a later version wrote it) stays in the list as it is.
  */
 import type { FastifyBaseLogger } from 'fastify';
 import type { Redis } from 'ioredis';
 import type { Metrics } from '../metrics.js';
 import { call, callScript, readPipeline } from '../redis/pipeline.js';
 import { scripts } from '../redis/scripts.js';
+import { SketchFormatError } from '../sketches/envelope.js';
 import {
+  type Digest,
   decodeDigest,
   decodeDigestHeader,
   encodeDigest,
@@ -32,11 +34,24 @@ export function createDigestFolder({ redis, timeoutMs, metrics, log }: FolderDep
     const range = { ...call('LRANGE', key, 0, -1), binary: true };
     const [list] = (await readPipeline(redis, [range], timeoutMs)) as [Buffer[]];
     const [header, ...blobs] = list;
-    if (blobs.length < 2) return;
+    const digests: Digest[] = [];
+    const unreadable: Buffer[] = [];
+    for (const blob of blobs) {
+      try {
+        digests.push(decodeDigest(blob));
+      } catch (error) {
+        if (!(error instanceof SketchFormatError)) throw error;
+        unreadable.push(blob);
+      }
+    }
+    if (unreadable.length > 0)
+      log.warn({ count: unreadable.length }, 'a digest list holds what is no digest');
+    if (digests.length < 2) return;
     const { generation, epoch } = decodeDigestHeader(header);
     const next = encodeDigestHeader(generation + 1, epoch);
-    const digest = encodeDigest(mergeDigests(blobs.map(decodeDigest)));
-    const swap = callScript(scripts['fold-digests-1'], [key], [header, blobs.length, next, digest]);
+    const digest = encodeDigest(mergeDigests(digests));
+    const terms = [header, blobs.length, next, digest, ...unreadable];
+    const swap = callScript(scripts['fold-digests-1'], [key], terms);
     const [swapped] = await readPipeline(redis, [swap], timeoutMs);
     metrics.digestFolds.inc({ outcome: swapped === 1 ? 'folded' : 'overtaken' });
   }

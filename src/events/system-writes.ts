@@ -11,7 +11,7 @@ import type { Redis } from 'ioredis';
 import type { Clock } from '../clock.js';
 import type { Metrics } from '../metrics.js';
 import { systemKey } from '../redis/keys.js';
-import { type Outcome, runPipeline } from '../redis/pipeline.js';
+import { type Outcome, ReplyError, runPipeline } from '../redis/pipeline.js';
 import type { Retention } from '../windows/retention.js';
 import type { SystemDelta } from './delta.js';
 import type { DigestFolder } from './digest-folder.js';
@@ -130,7 +130,7 @@ export function createSystemWrites(dependencies: SystemWritesDependencies) {
         const rest = await settleSystem(system, replies);
         if (rest && round < ROUNDS_MAX) again.push(rest);
         else if (rest)
-          failures.push({ delta: rest.delta, error: new Error('Redis keeps asking for the same') });
+          failures.push({ delta: rest.delta, error: new ReplyError('Redis keeps asking for the same') });
       }
       planned = pack(again);
       const calls = planned.calls.map(({ call }) => call);

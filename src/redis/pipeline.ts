@@ -79,7 +79,12 @@ async function retryUnknownScripts(
     .map((script) => call('SCRIPT', 'LOAD', script.source));
   const sent = await send(redis, [...loads, ...again.map((i) => calls[i])], timeoutMs);
   again.forEach((index, i) => {
-    outcomes[index] = sent[loads.length + i];
+    const outcome = sent[loads.length + i];
+    // Unsent is what a pipeline is as a whole; of this one other calls may have been executed.
+    const isCut = outcome.error && isUnsent(outcome.error);
+    outcomes[index] = isCut
+      ? { error: new Error('cut before a script was sent again', { cause: outcome.error }) }
+      : outcome;
   });
 }
 

@@ -112,6 +112,19 @@ t.test('a list that was deleted and begun anew is not folded into what the old o
   );
 });
 
+t.test('a blob that cannot be read keeps nobody from folding the others, and stays', async (t) => {
+  const later = Buffer.from('PTD\x63what a later version wrote');
+  for (let i = 0; i < 5; i++) await append(i);
+  await redis.linsert(key, 'BEFORE', (await redis.lindexBuffer(key, 3)) as Buffer, later);
+  const folder = createFolder(redis);
+  await folder.fold(key);
+  await append(5);
+  await folder.fold(key);
+  const [, digest, kept, ...others] = (await redis.lrangeBuffer(key, 0, -1)) as Buffer[];
+  t.match(decodeDigest(digest), { count: 6, min: 0, max: 5 });
+  t.strictSame([kept, others], [later, []]);
+});
+
 t.test('with two folders and many appends at once every sample is counted once', async (t) => {
   const folders = clients.map(createFolder);
   let longest = 0;
@@ -140,8 +153,8 @@ t.test('with two folders and many appends at once every sample is counted once',
 });
 
 t.test('a list that cannot be read is left as it is', async (t) => {
-  await append(1);
-  await redis.rpush(key, 'garbage', 'more');
+  for (let i = 0; i < 5; i++) await append(i);
+  await redis.lset(key, 0, 'no header');
   const before = await redis.dumpBuffer(key);
   const folder = createFolder(redis);
   await folder.fold(key);

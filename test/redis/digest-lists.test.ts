@@ -5,10 +5,11 @@
 import { Redis } from 'ioredis';
 import t from 'tap';
 import { askSamples } from '../../src/compliance/sketch-questions.js';
-import { sketchKey } from '../../src/redis/keys.js';
+import { sketchKey, sketchSuffix, systemKey } from '../../src/redis/keys.js';
 import { digestElementsMax } from '../../src/redis/scripts.js';
 import { bucketAt } from '../../src/windows/bucket.js';
 import { MINUTE_MS } from '../../src/windows/civil.js';
+import { apply, digestBlob } from '../support/apply-delta.js';
 import { seededRandom } from '../support/random.js';
 import { startRedis } from '../support/redis-server.js';
 import { createWritePath, now, type Row } from '../support/write-path.js';
@@ -80,5 +81,34 @@ t.test(
     }
     await Promise.all(paths.map((path) => path.close()));
     for (const list of lists) t.ok((await redis.llen(list)) <= 65, 'and once it is quiet they are short');
+  },
+);
+
+t.test(
+  'minutes of one hour that meet a list nobody has folded are stored, and it stays within its limit',
+  async (t) => {
+    const path = await createWritePath({ socket: server.socket });
+    const minutes = 7;
+    const rows = Array.from({ length: minutes }, (_, i) => ({
+      timestamp: new Date(now - i * MINUTE_MS).toISOString(),
+      metadata: { latency_ms: i },
+    }));
+    const suffix = sketchSuffix('digest', 'latency_ms', bucketAt('hour', now));
+    for (let length = digestElementsMax - minutes - 1; length <= digestElementsMax; length++) {
+      await redis.del(`${systemKey('s')}:${suffix}`);
+      for (let blobs = 1; blobs < length; blobs++) {
+        await apply(redis, { digests: [['latency_ms', suffix, 900, 1, digestBlob(1)]] });
+      }
+      let longest = 0;
+      let stored = false;
+      const storing = path.store(rows).finally(() => {
+        stored = true;
+      });
+      while (!stored) longest = Math.max(longest, await redis.llen(`${systemKey('s')}:${suffix}`));
+      await storing;
+      await path.folder.settle();
+      t.ok(longest <= digestElementsMax, `${length} elements and ${minutes} blobs: ${longest}`);
+    }
+    await path.close();
   },
 );
