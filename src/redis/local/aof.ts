@@ -65,6 +65,7 @@ function run(
       if (error !== null && 'code' in error && error.code === 'ENOENT') reject(error);
       else resolve({ ok: error === null, output: `${stdout}${stderr}`.trim() });
     });
+    child.stdin?.on('error', () => {}); // it may end without reading
     child.stdin?.end(input);
   });
 }
