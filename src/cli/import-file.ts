@@ -64,6 +64,7 @@ export async function importFile(input: Input, run: FileImport): Promise<void> {
     const rows = readRows(readInput(input, stop.signal, progress.addBytes));
     for await (const batch of cutBatches(prefix.rest(rows), run.batchRowsMax)) {
       stop.signal.throwIfAborted();
+      progress.begin();
       account.addBatch(name, batch);
       yield batch;
     }

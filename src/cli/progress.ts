@@ -19,10 +19,11 @@ interface ProgressOptions {
 
 /** Starts showing progress. `stop` leaves the last state on the screen. */
 export function startProgress({ bytesTotal, quiet, clock, stream }: ProgressOptions) {
-  const startedAt = clock.now();
+  let startedAt = clock.now();
   let bytes = 0;
   let rows = 0;
   let firstBytes = 0;
+  let isBegun = false;
 
   function state() {
     const seconds = (clock.now() - startedAt) / 1_000;
@@ -57,13 +58,21 @@ export function startProgress({ bytesTotal, quiet, clock, stream }: ProgressOpti
   const timer = bar || quiet ? undefined : setInterval(writeLine, linesEveryMs).unref();
 
   return {
+    /**
+     * To be called when there is something to send, once or more: what was passed over to get where an earlier
+     * import stopped says nothing about the speed.
+     */
+    begin(): void {
+      if (isBegun) return;
+      isBegun = true;
+      startedAt = clock.now();
+      firstBytes = bytes;
+    },
     addBytes(count: number): void {
       bytes += count;
       bar?.update(Math.min(bytes, bytesTotal), state());
     },
     addRows(count: number): void {
-      // What was passed over to get where an earlier import stopped says nothing about the speed.
-      if (rows === 0) firstBytes = bytes;
       rows += count;
       bar?.update(state());
     },
