@@ -1,16 +1,21 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, existsSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as pause } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import t, { type Test } from 'tap';
 import { endLeftover } from '../../../src/redis/local/leftover.js';
 import { takeLock } from '../../../src/redis/local/lock.js';
-
-const deadlineMs = 20_000;
-const pollMs = 10;
+import { until } from '../../support/until.js';
 
 /** A folder, and a Redis left over in it that holds its lock. */
 async function leaveRedis(test: Test, options: string[] = []) {
@@ -33,8 +38,10 @@ async function leaveRedis(test: Test, options: string[] = []) {
     });
     closeSync(lock);
     children.push(child);
-    const deadline = AbortSignal.timeout(deadlineMs);
-    while (!existsSync(path) && !deadline.aborted) await pause(pollMs);
+    const pid = join(dataDir, 'redis.pid');
+    const isUp = () =>
+      existsSync(path) && existsSync(pid) && readFileSync(pid, 'utf8').trim() === `${child.pid}`;
+    await until(isUp, 'its socket and its pid file');
     return child;
   }
 
