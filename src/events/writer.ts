@@ -3,6 +3,9 @@
  * gather in one delta; when one returns, the delta leaves as the next, and every request in it is answered
  * after Redis has acknowledged. Idle, a request leaves at once; busy, batches grow by themselves.
  *
+ * The larger a group, the less an event costs (docs/adr/0012). So a group waits until it has as many requests as
+ * the pipeline before it, whose senders are about to send again, but no longer than that pipeline took.
+ *
  * Contract: nothing is acknowledged before Redis has it, and nothing is sent twice. A request fails as a
  * whole (503) when any script call that carried rows of it failed or had no known outcome; sent again it may
  * count twice: at least once. What waits is bounded in bytes; past the bound new requests fail at once.
@@ -19,6 +22,9 @@ import type { SystemWrites } from './system-writes.js';
 
 /** A group is closed at this many events, so that encoding it never blocks the event loop for long. */
 const GROUP_EVENTS_MAX = 20_000;
+
+/** No group waits longer than this for company. */
+const GATHER_MS_MAX = 10;
 
 interface Group {
   delta: Delta;
@@ -61,6 +67,9 @@ export function createWriter(dependencies: WriterDependencies) {
   let pendingBytes = 0;
   let requests = 0;
   let scheduled = false;
+  /** How many requests the last pipeline answered; 0 once the time to wait for as many is over. */
+  let expected = 0;
+  let gathering: NodeJS.Timeout | undefined;
   let whenIdle: (() => void)[] = [];
 
   /** Sends one group; resolves when all its requests are answered. */
@@ -71,7 +80,7 @@ export function createWriter(dependencies: WriterDependencies) {
     const calls = [...(registration ? [registration.call] : []), ...planned.calls.map(({ call }) => call)];
     const endTimer = metrics.pipelineSeconds.startTimer();
     const outcomes: Outcome[] = await runPipeline(redis, calls, timeoutMs);
-    endTimer();
+    gather(group.requests.size, endTimer() * 1_000);
     metrics.pipelineBytes.observe(planned.calls.reduce((sum, { bytes }) => sum + bytes, 0));
     metrics.groupCommitEvents.observe(group.delta.events);
     const failures = new Map<number, Error>();
@@ -93,9 +102,22 @@ export function createWriter(dependencies: WriterDependencies) {
     }
   }
 
+  /** Lets the next group wait for as many requests as there were, about as long as they took. */
+  function gather(count: number, ms: number): void {
+    clearTimeout(gathering);
+    expected = count;
+    gathering = setTimeout(() => {
+      expected = 0;
+      next();
+    }, Math.min(ms, GATHER_MS_MAX));
+  }
+
+  const isGathered = ({ requests, delta }: Group) =>
+    requests.size >= expected || delta.events >= GROUP_EVENTS_MAX;
+
   function next(): void {
     scheduled = false;
-    while (inFlight < pipelinesInFlightMax && queue.length > 0) {
+    while (inFlight < pipelinesInFlightMax && queue.length > 0 && isGathered(queue[0])) {
       const group = queue.shift() as Group;
       inFlight++;
       commit(group)
@@ -109,7 +131,7 @@ export function createWriter(dependencies: WriterDependencies) {
           next();
         });
     }
-    if (inFlight === 0) {
+    if (inFlight === 0 && queue.length === 0) {
       for (const resolve of whenIdle) resolve();
       whenIdle = [];
     }

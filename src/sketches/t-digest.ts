@@ -36,8 +36,10 @@ export interface Digest extends Centroids {
 
 /** The digest of finite samples in any order. Throws `RangeError` if one is not finite. */
 export function digestOf(samples: readonly number[] | Float64Array): Digest {
-  // Adding 0 turns -0 into 0, which msgpack cannot tell apart.
-  const means = Float64Array.from(samples, (sample) => sample + 0).sort();
+  const means = new Float64Array(samples.length);
+  // Adding 0 turns -0 into 0, which msgpack cannot tell apart. (A loop: Float64Array.from is three times slower.)
+  for (let i = 0; i < samples.length; i++) means[i] = samples[i] + 0;
+  means.sort();
   const count = means.length;
   const min = count === 0 ? Number.POSITIVE_INFINITY : means[0];
   const max = count === 0 ? Number.NEGATIVE_INFINITY : means[count - 1];
@@ -123,6 +125,7 @@ function locate(digest: Digest, q: number): { position: number; left: Anchor; ri
   return { position, left, right: { position: count - 0.5, value: max, weight: 1 } };
 }
 
+const isLittleEndian = endianness() === 'LE';
 const encoder = new Encoder();
 const decoder = new Decoder();
 
@@ -144,7 +147,7 @@ export function encodeDigest(digest: Digest): Buffer {
 
 /** The bytes of numbers in little-endian order, shared with them where the machine has that order itself. */
 function littleEndian(numbers: Float64Array): Uint8Array {
-  if (endianness() === 'LE') return new Uint8Array(numbers.buffer, numbers.byteOffset, numbers.byteLength);
+  if (isLittleEndian) return new Uint8Array(numbers.buffer, numbers.byteOffset, numbers.byteLength);
   const bytes = Buffer.allocUnsafe(numbers.byteLength);
   numbers.forEach((number, i) => {
     bytes.writeDoubleLE(number, 8 * i);
