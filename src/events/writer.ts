@@ -106,10 +106,13 @@ export function createWriter(dependencies: WriterDependencies) {
   function gather(count: number, ms: number): void {
     clearTimeout(gathering);
     expected = count;
-    gathering = setTimeout(() => {
-      expected = 0;
-      next();
-    }, Math.min(ms, GATHER_MS_MAX));
+    gathering = setTimeout(
+      () => {
+        expected = 0;
+        next();
+      },
+      Math.min(ms, GATHER_MS_MAX),
+    );
   }
 
   const isGathered = ({ requests, delta }: Group) =>
