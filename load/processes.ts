@@ -1,6 +1,7 @@
 /** The processes of a measurement: a Redis and a service of its own, so that nothing else is in the figures. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { Redis } from 'ioredis';
@@ -24,10 +25,16 @@ async function untilAnswers(url: string): Promise<void> {
   throw new Error(`${url} does not answer`);
 }
 
+/** Options of node that `npm start` gives the service; the bare route gets them too. */
+function nodeOptions(): string[] {
+  const file = new URL('../../package.json', import.meta.url);
+  const { scripts } = JSON.parse(readFileSync(file, 'utf8')) as { scripts: { start: string } };
+  return scripts.start.match(/--\S+/g) ?? [];
+}
+
 function run(script: string, args: string[], env: Record<string, string>): ChildProcess {
   const file = fileURLToPath(new URL(script, import.meta.url));
-  const node = process.env.LOAD_NODE_OPTIONS?.split(' ') ?? [];
-  return spawn(process.execPath, [...node, file, ...args], {
+  return spawn(process.execPath, [...nodeOptions(), file, ...args], {
     env: { ...process.env, ...env },
     stdio: ['ignore', 'ignore', 'inherit'],
   });

@@ -61,7 +61,13 @@ t.test('Dockerfile', async (t) => {
       const targets = valuesOf('COPY').map((value) => value.split(' ').at(-1));
       t.same(targets, ['./', './bin', './node_modules', './build/src']);
       t.match(valuesOf('RUN', instructions).join('\n'), /npm ci.*npm prune --omit=dev/s);
-      t.same(valuesOf('CMD'), ['["node", "build/src/server.js"]']);
+      const { scripts } = JSON.parse(read('package.json')) as { scripts: { start: string } };
+      const options = scripts.start.match(/--\S+/g) ?? [];
+      t.same(
+        JSON.parse(valuesOf('CMD')[0]),
+        ['node', ...options, 'build/src/server.js'],
+        'as npm start does',
+      );
       t.ok(existsSync(join(root, 'src/server.ts')));
     },
   );
