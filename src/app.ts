@@ -137,7 +137,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   const queryTimeoutMs = config.REDIS_QUERY_TIMEOUT_MS;
   const query = { ask: createAsk(redis.read, queryTimeoutMs), retention, clock };
   const readiness = createReadiness({
-    redis: redis.write,
+    connections: [redis.write, redis.read],
     directoryLoaded: () => directory.isLoaded,
     evictionAllowed: config.EVICTION_ALLOWED,
     timeoutMs: queryTimeoutMs,

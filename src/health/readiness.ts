@@ -5,7 +5,8 @@ import type { Metrics } from '../metrics.js';
 import { call, readPipeline } from '../redis/pipeline.js';
 
 interface ReadinessDependencies {
-  redis: Redis;
+  /** The connections that work needs; the first is asked. */
+  connections: readonly [Redis, ...Redis[]];
   /** Whether the directory of systems has been read. */
   directoryLoaded: () => boolean;
   evictionAllowed: boolean;
@@ -15,7 +16,7 @@ interface ReadinessDependencies {
 }
 
 export function createReadiness(dependencies: ReadinessDependencies) {
-  const { redis, directoryLoaded, evictionAllowed, timeoutMs, metrics, log } = dependencies;
+  const { connections, directoryLoaded, evictionAllowed, timeoutMs, metrics, log } = dependencies;
   let stopping = false;
   let policy: string | undefined;
 
@@ -28,7 +29,7 @@ export function createReadiness(dependencies: ReadinessDependencies) {
   function checks(): Record<string, string> {
     return {
       service: stopping ? 'stopping' : 'ok',
-      redis: redis.status === 'ready' ? 'ok' : 'not connected',
+      redis: connections.every(({ status }) => status === 'ready') ? 'ok' : 'not connected',
       directory: directoryLoaded() ? 'ok' : 'not read yet',
       eviction: evictionCheck(),
     };
@@ -43,7 +44,11 @@ export function createReadiness(dependencies: ReadinessDependencies) {
     /** Asks Redis for its eviction policy. Managed services may not tell; that is logged and let pass. */
     async lookAtEviction(): Promise<void> {
       try {
-        const [reply] = await readPipeline(redis, [call('CONFIG', 'GET', 'maxmemory-policy')], timeoutMs);
+        const [reply] = await readPipeline(
+          connections[0],
+          [call('CONFIG', 'GET', 'maxmemory-policy')],
+          timeoutMs,
+        );
         policy = (reply as string[])[1] ?? 'unknown';
       } catch (error) {
         if ((error as Error).name !== 'ReplyError') return; // not connected: asked again at the next look
