@@ -95,7 +95,7 @@ t.test('what is held does not keep SIGINT from ending an import that waits for t
 t.test('a file that has changed', async (t) => {
   const { file, content, front, open, start, run } = await setUp(t, 'changed');
   const first = start(['import', file, ...small]);
-  await until(() => front.bodies.length > settledBatches, 'a request on hold');
+  await until(() => front.bodies.length === settledBatches + 2, 'two requests on hold');
   first.process.kill('SIGKILL');
   await first.ended;
   open();
@@ -118,7 +118,7 @@ t.test('a file that has changed', async (t) => {
 t.test('--restart begins at the first line whatever was noted', async (t) => {
   const { file, front, open, start, run } = await setUp(t, 'restarted');
   const first = start(['import', file, ...small]);
-  await until(() => front.bodies.length > settledBatches, 'a request on hold');
+  await until(() => front.bodies.length === settledBatches + 2, 'two requests on hold');
   first.process.kill('SIGKILL');
   await first.ended;
   open();
@@ -144,7 +144,7 @@ t.test('notes are kept where --state-dir says; where they cannot be, nothing is 
   const { file, content, front, start, run } = await setUp(t, 'noted');
   const stateDir = temporaryFolder(t);
   const first = start(['import', file, ...small, '--state-dir', stateDir]);
-  await until(() => front.bodies.length > settledBatches, 'a request on hold');
+  await until(() => front.bodies.length === settledBatches + 2, 'two requests on hold');
   first.process.kill('SIGKILL');
   await first.ended;
   const [name = ''] = readdirSync(stateDir);
