@@ -44,7 +44,7 @@ import { startJob } from './workers.js';
 const EVICTION_LOOK_MS = 60_000;
 const DIRECTORY_FLUSH_MS = 1_000;
 /** Percent-encoded, the longest system name has three characters a byte. */
-const PARAM_CHARACTERS_MAX = 3 * 512;
+const PARAM_CHARACTERS_MAX = 3 * 256;
 
 export interface AppOptions {
   config: Config;

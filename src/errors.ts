@@ -72,7 +72,7 @@ export interface RowError {
   detail: string;
 }
 
-/** One wrong part of a request that is not a row: `parameter` or `pointer` names it. */
+/** One wrong part of a request that is not a row: `pointer` names it. */
 export interface FieldError {
   pointer: string;
   detail: string;

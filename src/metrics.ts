@@ -65,7 +65,7 @@ export function createMetrics() {
     }),
     epochsChanged: new Counter({
       name: 'papertrail_epoch_mismatches_total',
-      help: 'Script calls sent again because the epoch of a system had changed.',
+      help: 'Deltas of a system sent again because its epoch had changed.',
       registers,
     }),
     digestFolds: new Counter({
@@ -76,8 +76,8 @@ export function createMetrics() {
     }),
     redisErrors: new Counter({
       name: 'papertrail_redis_errors_total',
-      help: 'Errors met with Redis, by the connection and kind.',
-      labelNames: ['connection', 'kind'],
+      help: 'Connection errors with Redis, by connection.',
+      labelNames: ['connection'],
       registers,
     }),
     ready: new Gauge({

@@ -2,7 +2,7 @@
 import { Type } from 'typebox';
 import { type ProblemCode, problems } from './errors.js';
 
-export const problemSchema = Type.Object(
+const problemSchema = Type.Object(
   {
     type: Type.String({ description: 'Where the problem is explained, below this service.' }),
     title: Type.String(),

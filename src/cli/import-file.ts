@@ -12,7 +12,7 @@ import type { Account } from './report.js';
 import type { Sender } from './send.js';
 import { formatCount } from './text.js';
 
-export interface FileImport {
+interface FileImport {
   base: string;
   batchRowsMax: number;
   parallel: number;

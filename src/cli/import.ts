@@ -15,7 +15,7 @@ import { createReport, type Report } from './report.js';
 import { createSender } from './send.js';
 import { formatCount } from './text.js';
 
-export interface ImportOptions {
+interface ImportOptions {
   base: string;
   batchRowsMax: number;
   parallel: number;

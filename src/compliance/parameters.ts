@@ -54,7 +54,7 @@ export interface Percentile {
 }
 
 /** 99.9 is p999. */
-export const percentileName = (percentile: number): string => `p${String(percentile).replace('.', '')}`;
+const percentileName = (percentile: number): string => `p${String(percentile).replace('.', '')}`;
 
 const PERCENTILES_MAX = 100;
 

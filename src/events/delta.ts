@@ -11,7 +11,7 @@
  * Everything coarser is filled from its tallies when the delta leaves, so an event costs one map update a
  * field, however many sketches and grains the field feeds.
  */
-import { fields } from '../sketches/registry.js';
+import { fields, numericKeysMax, reservedNumericKey } from '../sketches/registry.js';
 import { MINUTE_MS } from '../windows/civil.js';
 import type { ReadEvent } from './read-event.js';
 
@@ -33,6 +33,8 @@ export interface SystemDelta {
   minutes: Map<number, BucketDelta>;
   /** Milliseconds of the latest event. */
   lastEvent: number;
+  /** Under which keys it has samples. */
+  sampleKeys: Set<string>;
   /** Which requests have rows here; each once, in order. */
   requests: number[];
 }
@@ -40,16 +42,28 @@ export interface SystemDelta {
 export interface Delta {
   systems: Map<string, SystemDelta>;
   events: number;
+  /** Samples left out, because their system brings more keys at once than it could ever keep. */
+  samplesDropped: number;
 }
+
+/** A system keeps far fewer; this bounds what a sender of ever new keys can cost. */
+const SAMPLE_KEYS_MAX = 8 * numericKeysMax;
 
 export const COUNTER_TYPES = 16;
 
-export const createDelta = (): Delta => ({ systems: new Map(), events: 0 });
+export const createDelta = (): Delta => ({ systems: new Map(), events: 0, samplesDropped: 0 });
 
 function systemOf(delta: Delta, system: string): SystemDelta {
   let found = delta.systems.get(system);
   if (!found) {
-    found = { system, hours: new Map(), minutes: new Map(), lastEvent: -Infinity, requests: [] };
+    found = {
+      system,
+      hours: new Map(),
+      minutes: new Map(),
+      lastEvent: -Infinity,
+      sampleKeys: new Set(),
+      requests: [],
+    };
     delta.systems.set(system, found);
   }
   return found;
@@ -96,9 +110,18 @@ export function foldEvent(delta: Delta, event: ReadEvent, request: number, minut
   }
   const counter = (minute - bucket.hour * 60) * COUNTER_TYPES + event.type;
   bucket.counters.set(counter, (bucket.counters.get(counter) ?? 0) + 1);
+  delta.samplesDropped += event.numbersDropped;
   for (let i = 0; i < numberKeys.length; i++) {
-    const samples = bucket.samples.get(numberKeys[i]);
+    const key = numberKeys[i];
+    const samples = bucket.samples.get(key);
     if (samples) samples.push(event.numberValues[i]);
-    else bucket.samples.set(numberKeys[i], [event.numberValues[i]]);
+    else if (
+      system.sampleKeys.size < SAMPLE_KEYS_MAX ||
+      key === reservedNumericKey ||
+      system.sampleKeys.has(key)
+    ) {
+      system.sampleKeys.add(key);
+      bucket.samples.set(key, [event.numberValues[i]]);
+    } else delta.samplesDropped++;
   }
 }

@@ -17,6 +17,8 @@ import { scripts } from '../redis/scripts.js';
 import type { SystemDelta } from './delta.js';
 
 const RELOAD_MS_MIN = 1_000;
+/** Systems that one call registers: about two milliseconds of Redis. */
+const CALL_ENTRIES_MAX = 500;
 
 type Entry = [system: string, lastEvent: number];
 
@@ -63,12 +65,15 @@ export function createDirectory({ redis, systemsMax, timeoutMs, recordSeconds, n
     return loading;
   }
 
-  const register = (entries: readonly Entry[]): Call =>
-    callScript(
-      scripts['register-systems-2'],
-      [directoryKeys.names, directoryKeys.last],
-      [recordSeconds, encodePayload(entries.flat())],
-    );
+  /** Calls that write entries, none of which blocks Redis for long. */
+  function register(all: readonly Entry[]): Registration[] {
+    const keys = [directoryKeys.names, directoryKeys.last];
+    return Array.from({ length: Math.ceil(all.length / CALL_ENTRIES_MAX) }, (_, i) => {
+      const entries = all.slice(i * CALL_ENTRIES_MAX, (i + 1) * CALL_ENTRIES_MAX);
+      const payload = encodePayload(entries.flat());
+      return { entries, call: callScript(scripts['register-systems-2'], keys, [recordSeconds, payload]) };
+    });
+  }
 
   return {
     load,
@@ -91,13 +96,13 @@ export function createDirectory({ redis, systemsMax, timeoutMs, recordSeconds, n
       return false;
     },
 
-    /** The call that registers those systems that are new, or undefined where none is. */
-    registration(systems: Iterable<SystemDelta>): Registration | undefined {
+    /** The calls that register those systems that are new. */
+    registrations(systems: Iterable<SystemDelta>): Registration[] {
       const entries: Entry[] = [];
       for (const { system, lastEvent } of systems) {
         if (!known.has(system)) entries.push([system, lastEvent]);
       }
-      return entries.length === 0 ? undefined : { call: register(entries), entries };
+      return register(entries);
     },
 
     /** Takes note of what became of a registration. */
@@ -125,8 +130,8 @@ export function createDirectory({ redis, systemsMax, timeoutMs, recordSeconds, n
       const writing = later;
       later = new Map();
       try {
-        const [reply] = await readPipeline(redis, [register([...writing])], timeoutMs);
-        total = Number(reply);
+        const calls = register([...writing]).map((registration) => registration.call);
+        total = Number((await readPipeline(redis, calls, timeoutMs)).at(-1));
       } catch (error) {
         for (const [system, at] of writing) if (!later.has(system)) later.set(system, at);
         throw error;

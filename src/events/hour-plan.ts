@@ -18,13 +18,13 @@ import { DAY_MS, HOUR_MS, MINUTE_MS } from '../windows/civil.js';
 import { type Retention, recordSeconds, ttlSeconds } from '../windows/retention.js';
 
 const OLD_BUCKET_BELIEF_MS = 10 * MINUTE_MS;
+/** Plans are a few KB and soon made again, so that no more are kept of each kind than a usual minute needs. */
+const PLANS_MAX = 1_000;
 
 /** Suffix, seconds to live, and so on in turn. */
 export type Destinations = (string | number)[];
 
 export interface HourPlan {
-  /** Days since 1970. */
-  day: number;
   /** Two digits. */
   hourOfDay: string;
   /** The hour's first minute, counted from the start of its day. */
@@ -67,7 +67,6 @@ function createHourPlan(hour: number, { destination, until }: Placing): HourPlan
   const day = Math.floor(at / DAY_MS);
   const digests = new Map<string, Destinations>();
   return {
-    day,
     hourOfDay: hourBucket.name.slice(-2),
     firstMinute: (at - day * DAY_MS) / MINUTE_MS,
     hourSlots: fields.map((_, field) => `hour ${hour} ${field}`),
@@ -89,6 +88,7 @@ function createHourPlan(hour: number, { destination, until }: Placing): HourPlan
     digest(key) {
       let found = digests.get(key);
       if (!found) {
+        if (digests.size >= PLANS_MAX) digests.clear();
         found = [key, ...destination('digest', key, hourBucket)];
         digests.set(key, found);
       }
@@ -134,6 +134,7 @@ export function createPlanner(retention: Retention) {
     hour(hour: number): HourPlan {
       let plan = hours.get(hour);
       if (!plan) {
+        if (hours.size >= PLANS_MAX) hours.clear();
         plan = createHourPlan(hour, { destination, until });
         hours.set(hour, plan);
       }
@@ -143,6 +144,7 @@ export function createPlanner(retention: Retention) {
     minute(minute: number): MinutePlan[] {
       let found = minutes.get(minute);
       if (!found) {
+        if (minutes.size >= PLANS_MAX) minutes.clear();
         const bucket = bucketAt('minute', minute * MINUTE_MS);
         found = fields.map((_, index) => ({
           slot: `minute ${minute} ${index}`,

@@ -13,6 +13,8 @@ import type { Destinations } from './hour-plan.js';
 
 /** Work of one call, in units of about a microsecond of Redis. */
 export const CALL_COST_MAX = 2_000;
+/** Of a part, besides its operations. */
+const PART_COST = 10;
 
 /** In the order in which the script takes them. */
 export const sections = ['distinct', 'membership', 'tops', 'digests', 'counters', 'written'] as const;
@@ -72,13 +74,14 @@ export function packCalls(parts: readonly Part[], terms: Terms): PackedCall[] {
   let next: Part[] = [];
   let cost = 0;
   for (const part of parts) {
-    if (next.length > 0 && cost + part.cost > CALL_COST_MAX) {
+    const costOfPart = part.cost + PART_COST;
+    if (next.length > 0 && cost + costOfPart > CALL_COST_MAX) {
       calls.push(packCall(next, terms));
       next = [];
       cost = 0;
     }
     next.push(part);
-    cost += part.cost;
+    cost += costOfPart;
   }
   if (next.length > 0) calls.push(packCall(next, terms));
   return calls;

@@ -3,6 +3,9 @@ import type { PayloadValue } from '../redis/payload.js';
 import type { Destinations } from './hour-plan.js';
 import { CALL_COST_MAX, type Operations, type Section } from './pack-calls.js';
 
+/** Of looking at a key, besides its values: a head holds about two elements a key. */
+const KEY_COST = 3;
+
 const emptyOperations = (): Operations => ({
   distinct: [],
   membership: [],
@@ -34,7 +37,7 @@ export function createCutter() {
   /** Adds an operation of its own cost. */
   function add(section: Section, head: Destinations, rest: readonly PayloadValue[], costOwn: number): void {
     operations[section].push([head, ...rest]);
-    cost += costOwn;
+    cost += costOwn + (head.length / 2) * KEY_COST;
     if (cost >= CALL_COST_MAX) close();
   }
 

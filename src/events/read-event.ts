@@ -8,7 +8,13 @@
  * `null` means absent. Unknown fields are ignored; senders add many.
  */
 import type { RowErrorCode } from '../errors.js';
-import { type EventFields, eventTypes, isMeasurement } from '../sketches/registry.js';
+import {
+  type EventFields,
+  eventTypes,
+  isMeasurement,
+  numericKeysMax,
+  reservedNumericKey,
+} from '../sketches/registry.js';
 import { parseInstant } from '../windows/instant.js';
 
 export const eventLimits = {
@@ -25,8 +31,11 @@ export interface ReadEvent extends EventFields {
   system: string;
   /** Milliseconds since 1970. */
   at: number;
+  /** Of at most as many numbers as a system keeps, and the reserved one. */
   numberKeys: string[];
   numberValues: number[];
+  /** How many numbers there were beyond those. */
+  numbersDropped: number;
 }
 
 export interface RowProblem {
@@ -107,6 +116,7 @@ export function createEventReader(futureMsMax: number) {
     statusCode: undefined,
     numberKeys: [],
     numberValues: [],
+    numbersDropped: 0,
   };
   let problem: RowProblem | undefined;
 
@@ -121,8 +131,11 @@ export function createEventReader(futureMsMax: number) {
       const pointer = `/metadata/${token(key)}`;
       problem ??= { code: 'number_not_finite', pointer, detail: `${pointer} is not a finite number` };
     } else if (isMeasurementKey(key)) {
-      event.numberKeys.push(key);
-      event.numberValues.push(value);
+      if (event.numberKeys.length >= numericKeysMax && key !== reservedNumericKey) event.numbersDropped++;
+      else {
+        event.numberKeys.push(key);
+        event.numberValues.push(value);
+      }
     }
   }
 
@@ -197,6 +210,7 @@ export function createEventReader(futureMsMax: number) {
     problem = undefined;
     event.numberKeys.length = 0;
     event.numberValues.length = 0;
+    event.numbersDropped = 0;
     event.ip = event.endpoint = event.status = event.statusCode = undefined;
     readType(row.event_type);
     readSystem(row.system);
@@ -213,5 +227,3 @@ export function createEventReader(futureMsMax: number) {
 
   return { read, event };
 }
-
-export type EventReader = ReturnType<typeof createEventReader>;

@@ -9,7 +9,8 @@
  * one, all of that system is forgotten, and after a reconnect, which may lead to another server, everything.
  *
  * Keys expire, and a late event may begin one anew that lacks what its forerunner held. So a slot is believed
- * only as long as its keys are sure to live (`until`), and forgotten then.
+ * only as long as its keys are sure to live (`until`), and forgotten then. A bucket that has been over for longer
+ * than its retention may go at any time; hour-plan.ts lets it be believed for ten minutes.
  *
  * Bounded by the number of values: past it the slots (system, field, bucket) that were not used for longest
  * go, a good part at once, so that making room is rare.
@@ -36,17 +37,29 @@ interface Memory {
 }
 
 const none: ReadonlySet<string> = new Set();
+/** What a slot takes besides its values, in values: most of a slot of one value is the slot. */
+const SLOT_VALUES = 5;
 /** How full the filter is left when room is made. */
 const KEPT_SHARE = 0.75;
 
 export function createRepeatFilter(valuesMax: number) {
   const memories = new Map<string, Memory>();
+  /** Values and slots held. */
   let size = 0;
+  let slotsHeld = 0;
   let ticks = 0;
   let generation = 0;
 
+  const load = () => size + slotsHeld * SLOT_VALUES;
+
+  function drop(slots: Map<string, Slot>, id: string): void {
+    size -= slots.get(id)?.values.size ?? 0;
+    if (slots.delete(id)) slotsHeld--;
+  }
+
   function forget(system: string): void {
-    for (const slot of memories.get(system)?.slots.values() ?? []) size -= slot.values.size;
+    const slots = memories.get(system)?.slots ?? new Map();
+    for (const id of slots.keys()) drop(slots, id);
     memories.delete(system);
   }
 
@@ -55,10 +68,9 @@ export function createRepeatFilter(valuesMax: number) {
       [...slots].map(([id, slot]) => ({ slots, id, slot })),
     );
     all.sort((a, b) => a.slot.used - b.slot.used);
-    for (const { slots, id, slot } of all) {
-      if (size <= valuesMax * KEPT_SHARE) break;
-      slots.delete(id);
-      size -= slot.values.size;
+    for (const { slots, id } of all) {
+      if (load() <= valuesMax * KEPT_SHARE) break;
+      drop(slots, id);
     }
   }
 
@@ -78,6 +90,7 @@ export function createRepeatFilter(valuesMax: number) {
     forgetAll(): void {
       memories.clear();
       size = 0;
+      slotsHeld = 0;
       generation++;
     },
 
@@ -102,22 +115,20 @@ export function createRepeatFilter(valuesMax: number) {
       if (!found) {
         found = { values: new Set(), used: 0, until };
         memory.slots.set(slot, found);
+        slotsHeld++;
       }
       found.used = ticks++;
       const before = found.values.size;
       for (const value of values) found.values.add(value);
       size += found.values.size - before;
-      if (size > valuesMax) makeRoom();
+      if (load() > valuesMax) makeRoom();
     },
 
     /** Forgets the slots whose keys may be gone. Call it now and then. */
     sweep(now: number): void {
-      for (const { slots } of memories.values()) {
-        for (const [id, slot] of slots) {
-          if (slot.until > now) continue;
-          slots.delete(id);
-          size -= slot.values.size;
-        }
+      for (const [system, { slots }] of memories) {
+        for (const [id, slot] of slots) if (slot.until <= now) drop(slots, id);
+        if (slots.size === 0) memories.delete(system);
       }
     },
 

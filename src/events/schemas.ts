@@ -37,7 +37,9 @@ export const eventSchema = Type.Object(
           status: Type.Optional(
             Type.Unknown({ description: 'A word, false or an HTTP error says that a login failed.' }),
           ),
-          status_code: Type.Optional(Type.Unknown()),
+          status_code: Type.Optional(
+            Type.Unknown({ description: 'On a security_event: counts its IP among failed_logins.' }),
+          ),
           latency_ms: Type.Optional(Type.Number()),
         },
         {

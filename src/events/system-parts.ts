@@ -29,7 +29,7 @@ export interface SystemParts {
 }
 
 /** Tells what is already written: a slot's values. */
-export type Known = (slot: string) => ReadonlySet<string>;
+type Known = (slot: string) => ReadonlySet<string>;
 
 function packBloomKeys(values: readonly string[]): Buffer {
   const keys = Buffer.allocUnsafe(values.length * bloomKeyBytes);
@@ -105,37 +105,55 @@ function addValues(cutter: Cutter, bucket: BucketDelta, plan: HourPlan, context:
 interface Gathered<T> {
   head: Destinations;
   content: T;
+  /** Whether `content` is borrowed from a delta and must be copied before it grows. */
+  isBorrowed: boolean;
 }
 
-/** Adds to what goes to a key, which `suffix` names. `content` is borrowed until there is more of it. */
+/** How one kind of content is copied and grows. */
+interface Growth<T> {
+  copy: (content: T) => T;
+  /** Adds what `more` holds to `content`. */
+  grow: (content: T, more: T) => void;
+}
+
+const growingCounts: Growth<Map<string, number>> = {
+  copy: (counts) => new Map(counts),
+  grow(counts, more) {
+    for (const [item, count] of more) counts.set(item, (counts.get(item) ?? 0) + count);
+  },
+};
+
+const growingSamples: Growth<number[]> = {
+  copy: (samples) => [...samples],
+  grow(samples, more) {
+    for (const sample of more) samples.push(sample);
+  },
+};
+
+/** Adds to what goes to a key, which `suffix` names. */
 function gather<T>(
   into: Map<string, Gathered<T>>,
   suffix: string,
-  added: Gathered<T>,
-  merge: (a: T, b: T) => T,
+  { head, content }: { head: Destinations; content: T },
+  { copy, grow }: Growth<T>,
 ): void {
   const found = into.get(suffix);
-  if (found) found.content = merge(found.content, added.content);
-  else into.set(suffix, added);
+  if (!found) {
+    into.set(suffix, { head, content, isBorrowed: true });
+    return;
+  }
+  if (found.isBorrowed) found.content = copy(found.content);
+  found.isBorrowed = false;
+  grow(found.content, content);
 }
-
-type Counts = ReadonlyMap<string, number>;
-
-function sum(a: Counts, b: Counts): Counts {
-  const total = new Map(a);
-  for (const [item, count] of b) total.set(item, (total.get(item) ?? 0) + count);
-  return total;
-}
-
-const concat = (a: readonly number[], b: readonly number[]): readonly number[] => a.concat(b);
 
 /** Collects what is counted or measured, and adds it to the parts as one operation a key. */
 function createGatherer(cutter: Cutter) {
-  const tops = new Map<string, Gathered<Counts>>();
-  const counters = new Map<string, Gathered<Counts>>();
-  const samples = new Map<string, Gathered<readonly number[]>>();
+  const tops = new Map<string, Gathered<Map<string, number>>>();
+  const counters = new Map<string, Gathered<Map<string, number>>>();
+  const samples = new Map<string, Gathered<number[]>>();
 
-  function addCounts(section: Section, gathered: Map<string, Gathered<Counts>>, costEach: number): void {
+  function addCounts(section: Section, gathered: typeof tops, costEach: number): void {
     for (const { head, content } of gathered.values()) {
       cutter.addValues(section, head, [...content.keys()], costEach, { counts: [...content.values()] });
     }
@@ -146,7 +164,7 @@ function createGatherer(cutter: Cutter) {
       topMetrics.forEach(({ field }, index) => {
         const head = plan.tops[index];
         const content = bucket.tallies[field];
-        if (content.size > 0) gather(tops, head[0] as string, { head, content }, sum);
+        if (content.size > 0) gather(tops, head[0] as string, { head, content }, growingCounts);
       });
       const counts = new Map<string, number>();
       for (const [counter, count] of bucket.counters) {
@@ -154,10 +172,10 @@ function createGatherer(cutter: Cutter) {
         counts.set(counterField(minute, counter % COUNTER_TYPES), count);
       }
       const { counters: head } = plan;
-      gather(counters, head[0] as string, { head, content: counts }, sum);
+      gather(counters, head[0] as string, { head, content: counts }, growingCounts);
       for (const [key, content] of bucket.samples) {
         const digest = plan.digest(key);
-        gather(samples, digest[1] as string, { head: digest, content }, concat);
+        gather(samples, digest[1] as string, { head: digest, content }, growingSamples);
       }
     },
     finish(): void {

@@ -2,16 +2,16 @@
  * System writes: turns the deltas of a group into script calls, and the replies into what is known afterwards.
  *
  * - ok: the values are remembered as written under the epoch that Redis named; long digest lists are folded;
- * - another epoch: nothing of that call was stored; what was known of the system is forgotten and its whole
- *   delta goes out once more, with nothing left out (calls of it that were stored before a purge were purged);
- * - a full digest list: nothing of that call was stored; the list is folded and the call sent once more;
+ * - another epoch: nothing of that part was stored; what was known of the system is forgotten and its whole
+ *   delta goes out once more, with nothing left out (parts of it that were stored before a purge were purged);
+ * - a full digest list: nothing of that part was stored; the list is folded and the part sent again;
  * - an error: the system's requests fail.
  */
 import type { Redis } from 'ioredis';
 import type { Clock } from '../clock.js';
 import type { Metrics } from '../metrics.js';
 import { systemKey } from '../redis/keys.js';
-import { type Outcome, ReplyError, runPipeline } from '../redis/pipeline.js';
+import { type Outcome, ReplyError, runPipeline, sentAgain } from '../redis/pipeline.js';
 import type { Retention } from '../windows/retention.js';
 import type { SystemDelta } from './delta.js';
 import type { DigestFolder } from './digest-folder.js';
@@ -134,7 +134,8 @@ export function createSystemWrites(dependencies: SystemWritesDependencies) {
       }
       planned = pack(again);
       const calls = planned.calls.map(({ call }) => call);
-      results = partOutcomes(planned.calls, await runPipeline(redis, calls, timeoutMs));
+      const sent = await runPipeline(redis, calls, timeoutMs);
+      results = partOutcomes(planned.calls, sent.map(sentAgain));
     }
     return failures;
   }

@@ -1,13 +1,13 @@
 /**
  * The writer: group commit. While pipelines are on their way to Redis, the events of all requests that arrive
- * gather in one delta; when one returns, the delta leaves as the next, and every request in it is answered
+ * gather in one delta; after one returns, the delta leaves as the next, and every request in it is answered
  * after Redis has acknowledged. Idle, a request leaves at once; busy, batches grow by themselves.
  *
  * The larger a group, the less an event costs (docs/adr/0012). So a group waits until it has as many requests as
  * the pipeline before it, whose senders are about to send again, but no longer than that pipeline took.
  *
  * Contract: nothing is acknowledged before Redis has it, and nothing is sent twice. A request fails as a
- * whole (503) when any script call that carried rows of it failed or had no known outcome; sent again it may
+ * whole (503) when any system it has rows in failed or has no known outcome; sent again it may
  * count twice: at least once. What waits is bounded in bytes; past the bound new requests fail at once.
  *
  * Redis down: requests fail at once; those in flight fail when the connection breaks or the time is up.
@@ -50,7 +50,7 @@ interface WriterDependencies {
 }
 
 /** The problem that a failed call is to its requests. */
-export function problemOf(error: Error): Problem {
+function problemOf(error: Error): Problem {
   if (isUnsent(error)) return new Problem('redis_unavailable', 'Redis cannot be reached; nothing was stored');
   if (error.name !== 'ReplyError') {
     const detail = 'the connection to Redis broke before it answered; the events may be stored or not';
@@ -75,17 +75,18 @@ export function createWriter(dependencies: WriterDependencies) {
   /** Sends one group; resolves when all its requests are answered. */
   async function commit(group: Group): Promise<void> {
     const systems = [...group.delta.systems.values()];
-    const registration = directory.registration(systems);
+    const registrations = directory.registrations(systems);
     const planned = writes.plan(systems);
-    const calls = [...(registration ? [registration.call] : []), ...planned.calls.map(({ call }) => call)];
+    const calls = [...registrations, ...planned.calls].map(({ call }) => call);
     const endTimer = metrics.pipelineSeconds.startTimer();
     const outcomes: Outcome[] = await runPipeline(redis, calls, timeoutMs);
     gather(group.requests.size, endTimer() * 1_000);
     metrics.pipelineBytes.observe(planned.calls.reduce((sum, { bytes }) => sum + bytes, 0));
     metrics.groupCommitEvents.observe(group.delta.events);
+    if (group.delta.samplesDropped > 0) metrics.numericKeysDropped.inc(group.delta.samplesDropped);
     const failures = new Map<number, Error>();
-    if (registration) {
-      const [outcome] = outcomes.splice(0, 1);
+    for (const registration of registrations) {
+      const outcome = outcomes.shift() as Outcome;
       if (outcome.error) for (const id of group.requests.keys()) failures.set(id, outcome.error);
       directory.settle(registration, outcome);
     }
@@ -104,10 +105,12 @@ export function createWriter(dependencies: WriterDependencies) {
 
   /** Lets the next group wait for as many requests as there were, about as long as they took. */
   function gather(count: number, ms: number): void {
-    clearTimeout(gathering);
     expected = count;
+    if (gathering && queue.length > 0) return; // who waits already shall not wait longer
+    clearTimeout(gathering);
     gathering = setTimeout(
       () => {
+        gathering = undefined;
         expected = 0;
         next();
       },
@@ -125,7 +128,8 @@ export function createWriter(dependencies: WriterDependencies) {
       inFlight++;
       commit(group)
         .catch((error: Error) => {
-          for (const { reject } of group.requests.values()) reject(problemOf(error));
+          const problem = new Problem('ingest_failed', 'the write failed', {}, { cause: error });
+          for (const { reject } of group.requests.values()) reject(problem);
         })
         .finally(() => {
           inFlight--;

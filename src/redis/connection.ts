@@ -16,7 +16,7 @@ import { scripts } from './scripts.js';
 const DISCONNECT_MS_MAX = 100;
 const RECONNECT_MS_MAX = 2_000;
 
-export type ConnectionName = 'write' | 'read';
+type ConnectionName = 'write' | 'read';
 
 /** Where Redis is: a `redis://` or `rediss://` URL, a unix socket or a port. */
 export type RedisAddress = string | { path: string } | { host: string; port: number };
@@ -49,7 +49,7 @@ export function createConnection(dependencies: ConnectionDependencies): Redis {
   const redis =
     typeof address === 'string' ? new Redis(address, options) : new Redis({ ...options, ...address });
   redis.on('error', (error: Error & { code?: string }) => {
-    metrics.redisErrors.inc({ connection: name, kind: 'connection' });
+    metrics.redisErrors.inc({ connection: name });
     log.warn({ connection: name, code: error.code }, `redis: ${error.message}`);
   });
   redis.on('ready', () => {

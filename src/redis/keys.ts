@@ -38,7 +38,7 @@ export const writtenKey = (system: string, day: Bucket): string => sketchKey(sys
 /** All system names (sorted set, every score 0), and the last event of each (hash, epoch milliseconds). */
 export const directoryKeys = { names: 'pt:directory:{names}:names', last: 'pt:directory:{names}:last' };
 
-export interface ParsedKey {
+interface ParsedKey {
   system: string;
   /** Absent for the system's own record. */
   sketch?: { kind: SketchKind; metric: string; grain: string; bucket: string };

@@ -63,6 +63,12 @@ async function send(redis: Redis, calls: readonly Call[], timeoutMs: number): Pr
   return (results ?? []).map(([error, reply]) => (error ? { error: withoutArguments(error) } : { reply }));
 }
 
+/** An outcome of a second attempt: where that was unsent, other calls of the first may have been executed. */
+export function sentAgain(outcome: Outcome): Outcome {
+  if (!outcome.error || !isUnsent(outcome.error)) return outcome;
+  return { error: new Error('cut before it was sent again', { cause: outcome.error }) };
+}
+
 const isNoScript = (outcome: Outcome) => outcome.error?.message.startsWith('NOSCRIPT') === true;
 
 /** Sends again the calls whose script was not known, after loading it. */
@@ -79,12 +85,7 @@ async function retryUnknownScripts(
     .map((script) => call('SCRIPT', 'LOAD', script.source));
   const sent = await send(redis, [...loads, ...again.map((i) => calls[i])], timeoutMs);
   again.forEach((index, i) => {
-    const outcome = sent[loads.length + i];
-    // Unsent is what a pipeline is as a whole; of this one other calls may have been executed.
-    const isCut = outcome.error && isUnsent(outcome.error);
-    outcomes[index] = isCut
-      ? { error: new Error('cut before a script was sent again', { cause: outcome.error }) }
-      : outcome;
+    outcomes[index] = sentAgain(sent[loads.length + i]);
   });
 }
 

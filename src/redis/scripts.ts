@@ -16,7 +16,7 @@ export const digestFoldLength = 64;
 /** No digest list ever has more elements, the header included. */
 export const digestElementsMax = 256;
 
-export type LuaValue = number | string | Buffer | readonly number[];
+type LuaValue = number | string | Buffer | readonly number[];
 
 const quote = (bytes: Buffer) =>
   `"${[...bytes].map((byte) => `\\${String(byte).padStart(3, '0')}`).join('')}"`;
@@ -41,7 +41,7 @@ const parameters: Record<string, LuaValue> = {
   digest_header: encodeDigestHeader(0, ''),
   digest_fold_length: digestFoldLength,
   digest_elements_max: digestElementsMax,
-  /** Lua's unpack ends near 8,000 values. */
+  /** Lua's unpack ends near 8,000 values. Even, so that it cuts no pair. */
   slice: 1_000,
 };
 

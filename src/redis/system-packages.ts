@@ -9,7 +9,7 @@ import { spawnSync } from 'node:child_process';
 
 export type SystemProgram = 'redis' | 'chromium';
 
-export interface PackageManager {
+interface PackageManager {
   /** The manager's own name, as found on PATH. */
   name: string;
   /** The command that refreshes its lists, where an install on a fresh machine fails without it. */

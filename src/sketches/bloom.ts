@@ -109,7 +109,7 @@ export function writeBloomKey(value: string, buffer: Uint8Array, offset: number)
   }
 }
 
-export interface BloomHeader {
+interface BloomHeader {
   layers: number;
   /** Values inserted, one number for each layer there is. */
   counts: number[];

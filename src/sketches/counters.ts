@@ -3,8 +3,8 @@
  *
  *   field  <minute of the day, 0..1439>:<event type code>     value  how many
  *
- * `HINCRBY` is the only write, and increments commute, so nothing is lost under concurrency and merging is
- * adding. The code is the number of the event type in the registry, so a field takes 3 to 6 bytes. There is no
+ * A script adds to what it reads and runs alone, so nothing is lost under concurrency, and merging is adding. They
+ * are kept from the first event on, for questions about events over time. The code is the number of the event type in the registry, so a field takes 3 to 6 bytes. There is no
  * error to bound. Example: 12 logins at 10:30 are the field `630:0` with the value 12.
  */
 import { SketchFormatError } from './envelope.js';

@@ -3,12 +3,12 @@
  *
  *   'P' 'T' <sketch type> <format version>
  *
- * Blobs outlive the code that wrote them, for months, and travel in exports. So a reader never guesses: bytes
+ * Blobs outlive the code that wrote them, for months. So a reader never guesses: bytes
  * without the magic, of another sketch or of a version it does not know are a `SketchFormatError` that says
  * what was met. A new layout takes a new version number, and its reader keeps the branch for the old one.
  *
- * HyperLogLogs are Redis's own and carry its magic (`HYLL`); counters, top lists and count-min live in Redis
- * types that need no bytes of ours or share their header with Lua through this table.
+ * HyperLogLogs are Redis's own and carry its magic (`HYLL`); counters and top lists live in Redis types that need
+ * no bytes of ours.
  */
 const magicHigh = 0x50; // 'P'
 const magicLow = 0x54; // 'T'

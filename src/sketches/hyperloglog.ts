@@ -22,7 +22,7 @@ const asymptoticError = 1.04 / Math.sqrt(registers);
 /** Standard errors on each side that hold 95% of a normal distribution. */
 const errorsFor95 = 1.96;
 
-export interface DistinctBounds {
+interface DistinctBounds {
   /** Relative, 0.0081 for 0.81%. */
   standardError: number;
   /** The 95% interval, whole numbers. */

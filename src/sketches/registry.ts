@@ -2,7 +2,7 @@
  * The registry: which metric is fed by which field of an event, into which sketch, and which windows it can
  * answer. Adding a metric is adding a row.
  *
- * A field is read once an event, into one tally (value to count) per system and hour. What a sketch needs is
+ * A field is read once an event, into one tally (value to count) per system and bucket. What a sketch needs is
  * taken from the tally when it leaves for Redis: HyperLogLog and Bloom its values, Space-Saving its counts.
  *
  * Percentiles are not listed by name: every number in `metadata` is a metric under its own key, except codes,
@@ -68,7 +68,7 @@ export const fields: readonly { name: string; read: (event: EventFields) => stri
   { name: 'failedLoginIp', read: failedLoginIp },
 ];
 
-export interface MetricRow {
+interface MetricRow {
   metric: string;
   field: number;
 }

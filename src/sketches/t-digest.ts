@@ -17,7 +17,7 @@
  *
  * In Redis: a list whose element 0 is a header with a generation and whose other elements are digests.
  * Writers only append: the envelope, then msgpack of [count, min, max, means as float64 LE bytes, weights].
- * One sample takes 20 to 36 bytes, a full digest about 1 KB. Moments will be one more element and version 2.
+ * One sample takes 19 to 35 bytes, a full digest about 1 KB. Moments will be one more element and version 2.
  *
  * Dunning, Ertl 2019, "Computing extremely accurate quantiles using t-digests".
  */

@@ -8,7 +8,7 @@ export const MINUTE_MS = 60_000;
 export const HOUR_MS = 3_600_000;
 export const DAY_MS = 86_400_000;
 
-export interface CivilDate {
+interface CivilDate {
   year: number;
   /** 1 to 12 */
   month: number;

@@ -4,7 +4,7 @@
  * A key lives for its grain's retention, counted from its creation or from the end of its bucket, whichever
  * is later: an old log can be replayed and read, and an event dated ahead of now does not make its bucket
  * expire before the bucket's time has passed. Beside the sketches each system keeps, per day, when each hour
- * of it was first written; these records live as long as the longest retention. From them:
+ * of it was first written; these records live 32 days longer than the longest retention. From them:
  *
  * - a bucket whose first write is younger than the retention, or which ended within it, is `complete`:
  *   nothing of it can have expired;
@@ -32,7 +32,7 @@ export function ttlSeconds(bucket: Bucket, retention: Retention, now: number): n
   return Math.ceil((Math.max(now, bucket.end) + retention[bucket.grain] - now) / 1_000);
 }
 
-export interface BucketHistory {
+interface BucketHistory {
   bucket: Bucket;
   /** When any part of the bucket was first written, milliseconds; undefined where no record says so. */
   firstWritten: number | undefined;

@@ -80,6 +80,24 @@ t.test('a string that is no sketch of its kind fails the call before anything is
   }
 });
 
+t.test('a number that is none fails the call before anything is written', async (t) => {
+  const fields: [suffix: string, field: string][] = [
+    ['over', ''],
+    ['count', '630:0'],
+  ];
+  for (const [suffix, field] of fields) {
+    for (const value of ['abc', 'nan', '-1', 'inf']) {
+      await redis.flushall();
+      await apply(redis, everything);
+      await apply(redis, fullTop);
+      await redis.hset(`${rootKey}:${suffix}`, field, value);
+      const before = await contentOf(redis);
+      t.match(await errorOf(more), /WRONGTYPE/, `${suffix} ${value}: an error`);
+      t.strictSame(await contentOf(redis), before, `${suffix} ${value}: nothing written`);
+    }
+  }
+});
+
 t.test('a payload that is cut short fails the call before anything is written', async (t) => {
   const payload = payloadOf(everything);
   await apply(redis, everything);

@@ -6,6 +6,7 @@ import { Redis } from 'ioredis';
 import t from 'tap';
 import { Problem } from '../../src/errors.js';
 import { sketchKey } from '../../src/redis/keys.js';
+import { isUnsent, sentAgain } from '../../src/redis/pipeline.js';
 import { scripts } from '../../src/redis/scripts.js';
 import { bloomHas, decodeBloom } from '../../src/sketches/bloom.js';
 import { bucketAt } from '../../src/windows/bucket.js';
@@ -238,5 +239,16 @@ t.test(
     t.equal(await waiting, 'redis_unavailable', 'it never left');
     await path.ready(2);
     t.match(await truth(direct[0], []), { events: 2, ada: 1 });
+  },
+);
+
+t.test(
+  'what a second attempt could not send is of unknown outcome, since the first sent other calls',
+  async (t) => {
+    const unsent = new Error("Stream isn't writeable and enableOfflineQueue options is false");
+    const [first, second] = [{ error: unsent }, sentAgain({ error: unsent })];
+    t.ok(isUnsent(first.error));
+    t.ok(second.error && !isUnsent(second.error));
+    t.strictSame(sentAgain({ reply: 1 }), { reply: 1 });
   },
 );

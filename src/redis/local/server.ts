@@ -10,7 +10,7 @@
  *   machine damaged is cut off (`aof.ts`).
  * - It runs in its own process group, so that Ctrl-C in a terminal reaches the service alone, which drains
  *   its writes and then ends Redis. Should Redis die while the service lives, it is started again, after a
- *   growing, bounded pause; clients reconnect by themselves and answer 503 in the meantime.
+ *   growing, bounded pause; the connections come back by themselves, and requests get 503 in the meantime.
  */
 import { closeSync, ftruncateSync, mkdirSync, readFileSync, realpathSync, writeSync } from 'node:fs';
 import { join } from 'node:path';

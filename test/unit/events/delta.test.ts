@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import t from 'tap';
 import { createDelta, type Delta, foldEvent } from '../../../src/events/delta.js';
-import { eventTypes } from '../../../src/sketches/registry.js';
+import { eventTypes, numericKeysMax, reservedNumericKey } from '../../../src/sketches/registry.js';
 import { HOUR_MS, MINUTE_MS } from '../../../src/windows/civil.js';
 import { seededRandom, shuffled } from '../../support/random.js';
 import { deltaOf, now, type Row, readRow, retention } from '../../support/write-path.js';
@@ -109,3 +109,17 @@ t.test(
 t.test('an empty delta has no systems', async (t) => {
   t.strictSame(meaning(createDelta()), meaning(deltaOf([])));
 });
+
+t.test(
+  'a sender of ever new numeric keys costs a bounded number of lists, never the reserved one',
+  async (t) => {
+    const delta = deltaOf(
+      Array.from({ length: 1_000 }, (_, i) => ({ metadata: { [`key-${i}`]: i, [reservedNumericKey]: i } })),
+    );
+    const [bucket] = delta.systems.get('s')?.minutes.values() ?? [];
+    const lists = bucket?.samples.size ?? 0;
+    t.ok(lists > numericKeysMax && lists < 300, `${lists} lists`);
+    t.equal(bucket?.samples.get(reservedNumericKey)?.length, 1_000);
+    t.equal(delta.samplesDropped, 1_000 - (lists - 1));
+  },
+);

@@ -3,6 +3,7 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import t from 'tap';
 import { createEventReader, eventLimits } from '../../../src/events/read-event.js';
+import { numericKeysMax, reservedNumericKey } from '../../../src/sketches/registry.js';
 import { now } from '../../support/write-path.js';
 
 setFlagsFromString('--expose-gc');
@@ -67,9 +68,22 @@ t.test('one reader reads row after row without a trace of the one before', async
       statusCode: undefined,
       numberKeys: [],
       numberValues: [],
+      numbersDropped: 0,
     },
   );
 });
+
+t.test(
+  'of the numbers of an event as many are read as a system keeps, and always the reserved one',
+  async (t) => {
+    const reader = createEventReader(0);
+    const keys = Array.from({ length: numericKeysMax + 8 }, (_, i) => `k${i}`);
+    const metadata = Object.fromEntries([...keys, reservedNumericKey].map((key, i) => [key, i]));
+    t.equal(reader.read({ event_type: 'custom', system: 's', metadata }, now), undefined);
+    t.strictSame(reader.event.numberKeys, [...keys.slice(0, numericKeysMax), reservedNumericKey]);
+    t.equal(reader.event.numbersDropped, 8);
+  },
+);
 
 t.test('limits are in bytes and hold exactly', async (t) => {
   const reader = createEventReader(0);

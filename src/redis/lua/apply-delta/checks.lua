@@ -4,6 +4,13 @@ local function expect(condition, key)
   if not condition then error('WRONGTYPE ' .. key .. ' does not hold the sketch that its name says') end
 end
 
+-- The count that a stored text is.
+local function count_of(text, key)
+  local count = tonumber(text)
+  expect(count and count >= 0 and count < math.huge, key)
+  return count
+end
+
 -- Each operation is checked for itself, so a second one on the same key would be checked against old facts.
 local function expect_once(seen, suffix)
   if seen[suffix] then error('a part names ' .. suffix .. ' twice') end
@@ -31,9 +38,7 @@ local function look_up(command, key, names, counts)
     local text = found[i]
     total = total + counts[i] -- fails where that is no number
     if text then
-      local number = tonumber(text)
-      expect(number, key)
-      found[i] = number
+      found[i] = count_of(text, key)
     else
       absent = absent + 1
     end

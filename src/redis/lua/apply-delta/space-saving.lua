@@ -9,7 +9,7 @@ local function check_tops(prefix, operations)
     list.counts, list.absent = look_up('ZMSCORE', list.key, op[2], op[3])
     if list.absent > 0 then
       list.card = call('ZCARD', list.key)
-      list.floor = tonumber(call('HGET', list.overs, '') or 0)
+      list.floor = count_of(call('HGET', list.overs, '') or '0', list.overs)
     end
     lists[i] = list
   end
@@ -22,7 +22,10 @@ local function cut(list, excess)
   for i = 1, #evicted, 2 do items[#items + 1] = evicted[i] end
   if list.floor > 0 then in_slices('HDEL', list.overs, items) end
   call('HSET', list.overs, '', math.max(list.floor, tonumber(evicted[#evicted])))
-  if list.floor == 0 then call('PEXPIRE', list.overs, call('PTTL', list.key)) end
+  if list.floor == 0 then
+    local left = call('PTTL', list.key)
+    call('PEXPIRE', list.overs, left > 0 and left or list.ttl * 1000)
+  end
 end
 
 local function write_tops(operations, lists)
