@@ -124,14 +124,13 @@ export function createIngest(dependencies: IngestDependencies) {
       if (!problem) {
         place ??= writer.join(bytes); // first, since only what joins may claim a place in the directory
         problem = admissionProblem();
+        if (!problem) {
+          foldEvent(place.delta, event, place.request, minutesFrom);
+          accepted++;
+          account.lastAt = event.at;
+        }
       }
-      if (problem || !place) {
-        if (problem) reject(account, first + i, problem);
-        continue;
-      }
-      foldEvent(place.delta, event, place.request, minutesFrom);
-      accepted++;
-      account.lastAt = event.at;
+      if (problem) reject(account, first + i, problem);
     }
     if (!place) return;
     await place.stored;
