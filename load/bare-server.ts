@@ -1,6 +1,6 @@
 /**
- * The ceiling: a Fastify route that parses the same bodies, checks them against the event schema and drops
- * them. What the service does per event beyond this is its own cost.
+ * The ceiling: a Fastify route that parses the same bodies, checks them against the published event schema
+ * (types, lengths, calendar) and drops them. What the service does per event beyond this is its own cost.
  */
 import Fastify from 'fastify';
 import { batchSchema, eventSchema } from '../src/events/schemas.js';

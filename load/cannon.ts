@@ -20,22 +20,18 @@ interface Target {
   seconds: number;
 }
 
-const BODIES_PER_CONNECTION = 8;
-
 /** Fires for some seconds. Latencies are in milliseconds. */
 export async function fire({ base, path, bodies, connections, seconds }: Target): Promise<Shot> {
   let client = 0;
+  const bodiesEach = Math.ceil(bodies.length / connections);
   const times: number[] = [];
   const firing: unknown = autocannon({
     url: base + path,
     connections,
     duration: seconds,
     setupClient(connection) {
-      const first = client++ * BODIES_PER_CONNECTION;
-      const own = Array.from(
-        { length: BODIES_PER_CONNECTION },
-        (_, i) => bodies[(first + i) % bodies.length],
-      );
+      const first = client++ * bodiesEach;
+      const own = Array.from({ length: bodiesEach }, (_, i) => bodies[(first + i) % bodies.length]);
       const headers = { 'content-type': 'application/json' };
       connection.setRequests(own.map((body) => ({ method: 'POST' as const, path, headers, body })));
     },

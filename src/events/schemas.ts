@@ -4,23 +4,24 @@ import { rowErrorCodes } from '../errors.js';
 import { eventTypes } from '../sketches/registry.js';
 import { eventLimits } from './read-event.js';
 
+/** Lengths are limited in bytes of UTF-8; JSON Schema counts characters, of which there are as many or fewer. */
+const text = (bytesMax: number, description: string) =>
+  Type.String({ minLength: 1, maxLength: bytesMax, description });
+
 const id = (description: string) =>
-  Type.String({
-    minLength: 1,
-    description: `${description} Kept byte for byte; at most ${eventLimits.idBytesMax} bytes.`,
-  });
+  text(eventLimits.idBytesMax, `${description} Kept byte for byte; at most ${eventLimits.idBytesMax} bytes.`);
 
 export const eventSchema = Type.Object(
   {
     event_type: Type.Enum([...eventTypes]),
-    system: Type.String({
-      minLength: 1,
-      description: `The system touched: any text of 1 to ${eventLimits.systemBytesMax} bytes but "*".`,
-    }),
+    system: text(
+      eventLimits.systemBytesMax,
+      `The system touched: any text of 1 to ${eventLimits.systemBytesMax} bytes but "*".`,
+    ),
     user_id: Type.Optional(id('Who.')),
     session_id: Type.Optional(id('In which session.')),
     timestamp: Type.Optional(
-      Type.Union([Type.String(), Type.Number()], {
+      Type.Union([Type.String({ format: 'date-time' }), Type.Number()], {
         description: 'RFC 3339 with an offset, or epoch s, ms, us or ns told by size. Default: now.',
       }),
     ),
@@ -29,10 +30,10 @@ export const eventSchema = Type.Object(
         {
           ip: Type.Optional(id('From where.')),
           endpoint: Type.Optional(
-            Type.String({
-              minLength: 1,
-              description: `What was called, at most ${eventLimits.endpointBytesMax} bytes.`,
-            }),
+            text(
+              eventLimits.endpointBytesMax,
+              `What was called, at most ${eventLimits.endpointBytesMax} bytes.`,
+            ),
           ),
           status: Type.Optional(
             Type.Unknown({ description: 'A word, false or an HTTP error says that a login failed.' }),
@@ -43,6 +44,7 @@ export const eventSchema = Type.Object(
           latency_ms: Type.Optional(Type.Number()),
         },
         {
+          maxProperties: eventLimits.metadataKeysMax,
           description:
             'Any keys. Numbers are kept as percentiles under their key, except codes, ports and ids.',
         },

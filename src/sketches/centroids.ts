@@ -17,6 +17,8 @@
  * an atom: single samples and atoms, not a centroid whose mean happens to be the same.
  */
 export const centroidsMax = 100;
+/** Up to this many samples stay as they are: packing fewer would cost more time than it saves bytes. */
+export const singlesMax = 250;
 
 export interface Centroids {
   /** Ascending. */
@@ -30,12 +32,13 @@ interface Run extends Centroids {
   pure: Float64Array;
 }
 
-/** All `count` samples of the runs as about `centroidsMax` centroids; up to that many samples as they are. */
+/** All `count` samples of the runs as about `centroidsMax` centroids; up to `singlesMax` samples as they are. */
 export function packCentroids(runs: readonly Centroids[], count: number): Centroids {
-  const { means, weights, pure } = mergeRuns(runs.map(asRun));
-  if (count <= centroidsMax) return { means, weights };
+  const { means, weights, pure } = mergeRuns(runs);
+  if (count <= singlesMax) return { means, weights };
   const packed: Packed = { means: [], weights: [], open: -1 };
   let before = 0;
+  let unit = 0;
   for (let start = 0, end = 1; start < means.length; start = end++) {
     let weight = weights[start];
     let exact = pure[start];
@@ -48,17 +51,13 @@ export function packCentroids(runs: readonly Centroids[], count: number): Centro
       push(packed, means[start], Math.ceil(weight / 2));
       push(packed, means[start], Math.floor(weight / 2));
     } else {
-      join(packed, means[start], weight, Math.floor(scale((before + weight / 2) / count)));
+      const middle = (before + weight / 2) / count;
+      while (unitEnds[unit] <= middle) unit++;
+      join(packed, means[start], weight, unit);
     }
     before += weight;
   }
-  return { means: Float64Array.from(packed.means), weights: Float64Array.from(packed.weights) };
-}
-
-function asRun({ means, weights }: Centroids): Run {
-  const isPure = (weight: number, i: number) =>
-    weight === 1 || means[i] === means[i - 1] || means[i] === means[i + 1];
-  return { means, weights, pure: weights.map((weight, i) => (isPure(weight, i) ? weight : 0)) };
+  return { means: new Float64Array(packed.means), weights: new Float64Array(packed.weights) };
 }
 
 /** What has been packed; `open` is the unit whose centroid, the last one, may still grow, or -1. */
@@ -90,30 +89,59 @@ function scale(q: number): number {
   return centroidsMax * (0.5 + Math.asin(Math.min(2 * q - 1, 1)) / Math.PI);
 }
 
+/** Where each unit but the last ends: the q at which `scale` reaches its number. The last holds all beyond. */
+const unitEnds = Float64Array.from({ length: centroidsMax }, (_, unit) =>
+  unit + 1 === centroidsMax
+    ? Number.POSITIVE_INFINITY
+    : (1 + Math.sin(Math.PI * ((unit + 1) / centroidsMax - 0.5))) / 2,
+);
+
 /** Between `low` and `high` whatever the rounding, and safe where `high - low` would overflow. */
 function weightedMean(low: number, high: number, shareOfHigh: number): number {
   return Math.min(Math.max(low * (1 - shareOfHigh) + high * shareOfHigh, low), high);
 }
 
-/** Merges sorted runs pairwise, halves first, so that n centroids in r runs take n log r steps. */
-function mergeRuns(runs: readonly Run[]): Run {
-  if (runs.length === 1) return runs[0];
-  if (runs.length === 0) return emptyRun(0);
-  const middle = runs.length >> 1;
-  return mergeTwo(mergeRuns(runs.slice(0, middle)), mergeRuns(runs.slice(middle)));
+/** Merges sorted runs, neighbours first, so that n centroids in r runs take n log r steps. */
+function mergeRuns(runs: readonly Centroids[]): Run {
+  const length = runs.reduce((sum, { means }) => sum + means.length, 0);
+  let from = emptyRun(length);
+  let starts: number[] = [];
+  for (let i = 0, at = 0; i < runs.length; at += runs[i++].means.length) {
+    starts.push(at);
+    copyRun(runs[i], from, at);
+  }
+  if (runs.length < 2) return from;
+  let to = emptyRun(length);
+  while (starts.length > 1) {
+    for (let i = 0; i < starts.length; i += 2) {
+      const middle = starts[i + 1] ?? length;
+      mergeNeighbours(from, to, { start: starts[i], middle, end: starts[i + 2] ?? length });
+    }
+    starts = starts.filter((_, i) => i % 2 === 0);
+    [from, to] = [to, from];
+  }
+  return from;
 }
 
-function mergeTwo(a: Run, b: Run): Run {
-  const merged = emptyRun(a.means.length + b.means.length);
-  for (let out = 0, i = 0, j = 0; out < merged.means.length; out++) {
-    const fromA = j >= b.means.length || (i < a.means.length && a.means[i] <= b.means[j]);
-    const source = fromA ? a : b;
-    const at = fromA ? i++ : j++;
-    merged.means[out] = source.means[at];
-    merged.weights[out] = source.weights[at];
-    merged.pure[out] = source.pure[at];
+function copyRun({ means, weights }: Centroids, into: Run, at: number): void {
+  into.means.set(means, at);
+  into.weights.set(weights, at);
+  for (let i = 0; i < means.length; i++) {
+    const isPure = weights[i] === 1 || means[i] === means[i - 1] || means[i] === means[i + 1];
+    into.pure[at + i] = isPure ? weights[i] : 0;
   }
-  return merged;
+}
+
+/** Merges `start` to `middle` and `middle` to `end` of one buffer into the same places of another. */
+function mergeNeighbours(from: Run, to: Run, span: { start: number; middle: number; end: number }): void {
+  const { means, weights, pure } = from;
+  const { start, middle, end } = span;
+  for (let out = start, i = start, j = middle; out < end; out++) {
+    const at = j >= end || (i < middle && means[i] <= means[j]) ? i++ : j++;
+    to.means[out] = means[at];
+    to.weights[out] = weights[at];
+    to.pure[out] = pure[at];
+  }
 }
 
 function emptyRun(length: number): Run {
