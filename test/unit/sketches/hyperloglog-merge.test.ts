@@ -53,7 +53,7 @@ function union(...all: Registers[]): Registers {
 }
 
 /** Compared as bytes: tap's own comparison takes milliseconds for an array of this length. */
-function same(t: Test, found: Registers, wanted: Registers, message?: string): void {
+function same(t: Test, found: Registers, wanted: Registers, message = 'the same registers'): void {
   t.ok(Buffer.from(found).equals(wanted), message);
 }
 
