@@ -32,35 +32,54 @@ function dayName(days: number): string {
 /** 0 for Monday. 1970-01-01 was a Thursday. */
 const weekday = (days: number) => (((days + 3) % 7) + 7) % 7;
 
-function week(days: number): Bucket {
-  const monday = days - weekday(days);
-  const year = Math.max(0, civilFromDays(monday + 3).year); // the year of a week is that of its Thursday
-  const first = daysFromCivil(year, 1, 4);
-  const number = (monday - (first - weekday(first))) / 7 + 1;
-  const name = `${pad(year, 4)}-W${pad(number)}`;
-  return { grain: 'week', name, start: monday * DAY_MS, end: (monday + 7) * DAY_MS };
+interface Edges {
+  /** First instant, milliseconds. */
+  start: number;
+  /** First instant after it, milliseconds. */
+  end: number;
 }
 
-function month(days: number): Bucket {
+function monthEdges(days: number): Edges {
   const { year, month } = civilFromDays(days);
   const first = daysFromCivil(year, month, 1);
-  const name = `${pad(year, 4)}-${pad(month)}`;
-  return { grain: 'month', name, start: first * DAY_MS, end: (first + daysInMonth(year, month)) * DAY_MS };
+  return { start: first * DAY_MS, end: (first + daysInMonth(year, month)) * DAY_MS };
+}
+
+/** Where the bucket of a grain that holds an instant starts and ends. */
+export function edgesAt(grain: Grain, at: number): Edges {
+  if (grain === 'month') return monthEdges(Math.floor(at / DAY_MS));
+  if (grain === 'week') {
+    const days = Math.floor(at / DAY_MS);
+    const monday = days - weekday(days);
+    return { start: monday * DAY_MS, end: (monday + 7) * DAY_MS };
+  }
+  const size = grain === 'day' ? DAY_MS : grain === 'hour' ? HOUR_MS : MINUTE_MS;
+  const start = floorTo(at, size);
+  return { start, end: start + size };
+}
+
+/** Name of the week that begins on a Monday. */
+function weekName(monday: number): string {
+  const year = Math.max(0, civilFromDays(monday + 3).year); // the year of a week is that of its Thursday
+  const first = daysFromCivil(year, 1, 4);
+  return `${pad(year, 4)}-W${pad((monday - (first - weekday(first))) / 7 + 1)}`;
+}
+
+/** The name of the bucket of a grain that begins at an instant. */
+function nameOf(grain: Grain, start: number): string {
+  const days = Math.floor(start / DAY_MS);
+  if (grain === 'week') return weekName(days);
+  if (grain === 'month') return dayName(days).slice(0, -3);
+  if (grain === 'day') return dayName(days);
+  const hour = pad(Math.floor((start - days * DAY_MS) / HOUR_MS));
+  const minute = grain === 'minute' ? pad(Math.floor((start % HOUR_MS) / MINUTE_MS + 60) % 60) : '';
+  return `${dayName(days)}T${hour}${minute}`;
 }
 
 /** The bucket of a grain that holds an instant. */
 export function bucketAt(grain: Grain, at: number): Bucket {
-  const days = Math.floor(at / DAY_MS);
-  if (grain === 'week') return week(days);
-  if (grain === 'month') return month(days);
-  if (grain === 'day') {
-    return { grain, name: dayName(days), start: days * DAY_MS, end: (days + 1) * DAY_MS };
-  }
-  const size = grain === 'hour' ? HOUR_MS : MINUTE_MS;
-  const start = floorTo(at, size);
-  const hour = pad(Math.floor((start - days * DAY_MS) / HOUR_MS));
-  const minute = grain === 'minute' ? pad(Math.floor((start % HOUR_MS) / MINUTE_MS + 60) % 60) : '';
-  return { grain, name: `${dayName(days)}T${hour}${minute}`, start, end: start + size };
+  const { start, end } = edgesAt(grain, at);
+  return { grain, name: nameOf(grain, start), start, end };
 }
 
 /** The buckets of a grain that touch [from, to), oldest first. */
