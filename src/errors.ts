@@ -29,6 +29,8 @@ const problemTable = {
   content_encoding_unsupported: { status: 415, title: 'The content encoding is not read here' },
   headers_too_large: { status: 431, title: 'The headers are too large' },
   window_unsupported: { status: 422, title: 'This metric does not keep that window' },
+  zone_unsupported: { status: 422, title: 'This time zone is not whole hours from UTC' },
+  series_too_long: { status: 422, title: 'The series would have too many points' },
   request_invalid: { status: 400, title: 'The request cannot be served' },
   internal: { status: 500, title: 'The question could not be answered' },
   overloaded: { status: 503, title: 'Too much is waiting for Redis', retryAfterSeconds: 1 },
