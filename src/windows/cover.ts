@@ -6,7 +6,7 @@
  * brings its own table of those (see the sketch registry); a window that is not in it is never answered.
  */
 import { type Bucket, bucketAt, bucketsIn, type Grain } from './bucket.js';
-import { MINUTE_MS } from './civil.js';
+import { DAY_MS, HOUR_MS, MINUTE_MS } from './civil.js';
 
 export const windows = ['1m', '5m', '15m', '1h', '1d', '1w', '1M'] as const;
 export type Window = (typeof windows)[number];
@@ -18,7 +18,16 @@ export interface Span {
   to: number;
 }
 
-const minutes: Partial<Record<Window, number>> = { '1m': 1, '5m': 5, '15m': 15 };
+/** Milliseconds of each window, of a month as 30 days. */
+export const windowMs: Readonly<Record<Window, number>> = {
+  '1m': MINUTE_MS,
+  '5m': 5 * MINUTE_MS,
+  '15m': 15 * MINUTE_MS,
+  '1h': HOUR_MS,
+  '1d': DAY_MS,
+  '1w': 7 * DAY_MS,
+  '1M': 30 * DAY_MS,
+};
 const wholeBucket: Partial<Record<Window, Grain>> = {
   '1h': 'hour',
   '1d': 'day',
@@ -33,7 +42,7 @@ export function spanOf(window: Window, at: number): Span {
     const { start, end } = bucketAt(grain, at);
     return { from: start, to: end };
   }
-  const size = (minutes[window] ?? 1) * MINUTE_MS;
+  const size = windowMs[window];
   const from = Math.floor(at / size) * size;
   return { from, to: from + size };
 }
