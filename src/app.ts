@@ -13,7 +13,12 @@ import { type Clock, systemClock } from './clock.js';
 import { createPercentileQueries } from './compliance/percentile-query.js';
 import { createQueries } from './compliance/query.js';
 import { createAsk } from './compliance/question.js';
+import { createRespond } from './compliance/respond.js';
 import complianceRoutes from './compliance/routes.js';
+import { createSeriesQueries } from './compliance/series-query.js';
+import { seriesRoutes } from './compliance/series-routes.js';
+import { createSummaries } from './compliance/summaries.js';
+import { createReadSystems } from './compliance/systems.js';
 import type { Config } from './config.js';
 import { createDigestFolder } from './events/digest-folder.js';
 import { createDirectory } from './events/directory.js';
@@ -34,9 +39,10 @@ import { collectMethods } from './plugins/method-not-allowed.js';
 import metricsPlugin from './plugins/metrics.js';
 import openapi from './plugins/openapi.js';
 import problemPages from './plugins/problem-pages.js';
-import queries from './plugins/queries.js';
+import queryChecks from './plugins/queries.js';
 import stop from './plugins/stop.js';
 import { createConnection, type RedisAddress } from './redis/connection.js';
+import { createSystemNames } from './redis/system-names.js';
 import systemsRoutes from './systems/routes.js';
 import { type Retention, recordSeconds } from './windows/retention.js';
 import { startJob } from './workers.js';
@@ -136,6 +142,9 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
 
   const queryTimeoutMs = config.REDIS_QUERY_TIMEOUT_MS;
   const query = { ask: createAsk(redis.read, queryTimeoutMs), retention, clock };
+  const names = createSystemNames({ redis: redis.read, timeoutMs: queryTimeoutMs, clock });
+  const readSystems = createReadSystems(names, config.QUERY_SYSTEMS_MAX);
+  const queries = createQueries(query);
   const readiness = createReadiness({
     connections: [redis.write, redis.read],
     directoryLoaded: () => directory.isLoaded,
@@ -175,7 +184,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   await app.register(stop);
   await app.register(metricsPlugin, { metrics });
   await app.register(compression);
-  await app.register(queries);
+  await app.register(queryChecks);
   await app.register(docs);
   await app.register(problemPages);
   await app.register(healthRoutes, { readiness, redis: redis.read, timeoutMs: queryTimeoutMs });
@@ -186,10 +195,16 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
     bodyBytesMax: config.BODY_BYTES_MAX,
     randomId,
   });
+  const questions = { prefix: '/api/v1/compliance', readSystems, respond: createRespond(), clock };
   await app.register(complianceRoutes, {
-    prefix: '/api/v1/compliance',
-    queries: createQueries(query),
+    ...questions,
+    queries,
     percentileQueries: createPercentileQueries(query),
+  });
+  await app.register(seriesRoutes, {
+    ...questions,
+    seriesQueries: createSeriesQueries(query),
+    summaries: createSummaries(queries.summary),
   });
   await app.register(systemsRoutes, { prefix: '/api/v1', redis: redis.read, timeoutMs: queryTimeoutMs });
   methods.seal();

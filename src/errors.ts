@@ -29,6 +29,7 @@ const problemTable = {
   content_encoding_unsupported: { status: 415, title: 'The content encoding is not read here' },
   headers_too_large: { status: 431, title: 'The headers are too large' },
   window_unsupported: { status: 422, title: 'This metric does not keep that window' },
+  question_too_large: { status: 422, title: 'The question reads too much at once' },
   zone_unsupported: { status: 422, title: 'This time zone is not whole hours from UTC' },
   series_too_long: { status: 422, title: 'The series would have too many points' },
   request_invalid: { status: 400, title: 'The request cannot be served' },

@@ -3,7 +3,7 @@
  * stored for that time is in it. Numbers are shortened to what a person reads; `--json` has them in full.
  */
 import type { Static } from 'typebox';
-import type * as schemas from '../compliance/schemas.js';
+import type * as schemas from '../compliance/answer-schemas.js';
 import { formatCount, formatFields, formatTable } from './text.js';
 
 type Answer<Name extends keyof typeof schemas> = Static<(typeof schemas)[Name]>;
@@ -12,7 +12,12 @@ type Fields = [name: string, value: string][];
 interface Span {
   from: string;
   to: string;
-  window?: string;
+  window?: string | null;
+}
+
+interface About {
+  system: string | null;
+  systems_asked: number;
 }
 
 const significantDigits = 6;
@@ -29,6 +34,9 @@ const number = (value: number) => String(Number(value.toPrecision(significantDig
 const withUnit = (value: number | null, unit: string | null) =>
   value === null ? 'no data' : `${number(value)}${unit ? ` ${unit}` : ''}`;
 const spanText = ({ window, from, to }: Span) => `${window ? `${window}, ` : ''}${from} to ${to}`;
+/** The system asked about, or how many. */
+const named = ({ system, systems_asked }: About) =>
+  system === null || system === '*' ? `${formatCount(systems_asked)} systems` : system;
 const coverageField = (coverage: Coverage): [string, string] => ['coverage', coverageTexts[coverage]];
 const range = ({ lower, upper }: { lower: number; upper: number }, format = number) =>
   `${format(lower)} to ${format(upper)}`;
@@ -54,9 +62,9 @@ function formatItems(title: string, items: Answer<'topAnswer'>['items']): string
 }
 
 export function formatDistinct(answer: Answer<'distinctAnswer'>): string[] {
-  const { metric, system, count, bound, coverage } = answer;
+  const { metric, count, bound, coverage } = answer;
   return formatFields([
-    ['distinct', `${metric} of ${system}`],
+    ['distinct', `${metric} of ${named(answer)}`],
     ['window', spanText(answer)],
     ['count', formatCount(count)],
     ['bound', `${range(bound, formatCount)} with ${percent(bound.confidence)} confidence`],
@@ -65,10 +73,10 @@ export function formatDistinct(answer: Answer<'distinctAnswer'>): string[] {
 }
 
 export function formatActivity(answer: Answer<'activityAnswer'>): string[] {
-  const { user_id, ip, system, accessed, false_positive_rate, saturated, coverage } = answer;
+  const { user_id, ip, accessed, false_positive_rate, saturated, coverage } = answer;
   const no = coverage === 'complete' ? 'certain' : 'not certain, since not all of this time is kept';
   const fields: Fields = [
-    ['did', `${user_id === undefined ? `IP ${ip}` : `user ${user_id}`} touch ${system}`],
+    ['did', `${user_id === undefined ? `IP ${ip}` : `user ${user_id}`} touch ${named(answer)}`],
     ['window', spanText(answer)],
     ['answer', yesNo(accessed)],
     ['certainty', accessed ? `wrong with a probability of ${number(false_positive_rate)}` : no],
@@ -79,9 +87,9 @@ export function formatActivity(answer: Answer<'activityAnswer'>): string[] {
 }
 
 export function formatTop(answer: Answer<'topAnswer'>): string[] {
-  const { metric, system, items, floor, coverage } = answer;
+  const { metric, items, floor, coverage } = answer;
   const fields: Fields = [
-    ['top', `${metric} of ${system}`],
+    ['top', `${metric} of ${named(answer)}`],
     ['window', spanText(answer)],
     coverageField(coverage),
   ];
@@ -89,7 +97,8 @@ export function formatTop(answer: Answer<'topAnswer'>): string[] {
   return [...formatFields(fields), '', ...formatItems(metric, items)];
 }
 
-export function formatSummary({ system, timestamp, hourly, daily }: Answer<'summaryAnswer'>): string[] {
+export function formatSummary(answer: Answer<'summaryAnswer'>): string[] {
+  const { timestamp, hourly, daily } = answer;
   const uniques = (name: string, span: typeof daily) => [
     name,
     formatCount(span.unique_users),
@@ -108,7 +117,7 @@ export function formatSummary({ system, timestamp, hourly, daily }: Answer<'summ
     { title: 'coverage' },
   ];
   return [
-    ...formatFields([['summary', `of ${system} at ${timestamp}`]]),
+    ...formatFields([['summary', `of ${named(answer)} at ${timestamp}`]]),
     '',
     ...formatTable(columns, [uniques('hour', hourly), uniques('day', daily)]),
     '',
@@ -138,9 +147,9 @@ function formatQuantiles(answer: Omit<Answer<'percentilesAnswer'>, 'window'>): s
 }
 
 export function formatPercentiles(answer: Answer<'percentilesAnswer'>): string[] {
-  const { metric, system, count, coverage } = answer;
+  const { metric, count, coverage } = answer;
   const fields: Fields = [
-    ['percentiles', `${metric} of ${system}`],
+    ['percentiles', `${metric} of ${named(answer)}`],
     ['window', spanText(answer)],
     ['samples', formatCount(count)],
     coverageField(coverage),
@@ -155,10 +164,9 @@ export function formatLatency(answer: Answer<'latencyAnswer'>): string[] {
 }
 
 export function formatSla(answer: Answer<'slaAnswer'>): string[] {
-  const { metric, system, percentile, value, threshold, status, margin, certain, bound, count, unit } =
-    answer;
+  const { metric, percentile, value, threshold, status, margin, certain, bound, count, unit } = answer;
   return formatFields([
-    ['sla', `percentile ${percentile} of ${metric} of ${system}`],
+    ['sla', `percentile ${percentile} of ${metric} of ${named(answer)}`],
     ['window', spanText(answer)],
     ['status', certain ? status : `${status}, but the threshold lies within the bound`],
     ['value', withUnit(value, unit)],

@@ -8,7 +8,7 @@ const answerTimeoutMs = 30_000;
 export const systemsListedMax = 100_000;
 const pageItemsMax = 1_000;
 
-export type Parameters = Record<string, string | undefined>;
+export type Parameters = Record<string, string | boolean | readonly string[] | undefined>;
 
 /**
  * @param path below `/api/v1`, with its names encoded
@@ -20,7 +20,9 @@ export async function ask(
   parameters: Parameters,
 ): Promise<Record<string, unknown>> {
   const search = new URLSearchParams();
-  for (const [name, value] of Object.entries(parameters)) if (value !== undefined) search.set(name, value);
+  for (const [name, value] of Object.entries(parameters)) {
+    for (const one of value === undefined ? [] : [value].flat()) search.append(name, String(one));
+  }
   const url = `${base}/api/v1${path}${search.size > 0 ? `?${search}` : ''}`;
   const answer = await request(url, answerTimeoutMs);
   const { status, json } = answer;

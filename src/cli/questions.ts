@@ -19,10 +19,20 @@ export interface Question {
 
 const option = (flags: string, description: string) => new Option(flags, description);
 const required = (flags: string, description: string) => option(flags, description).makeOptionMandatory();
-const system = () => required('--system <name>', 'which system');
+/** Repeated options add up. */
+const collect = (value: string, before: string[] = []) => [...before, value];
+const system = () =>
+  required('--system <name>', 'which system; repeated for several, * for all').argParser(collect);
 const timestamp = () =>
   option('--timestamp <instant>', 'any instant of the window asked about (default: now)');
-const window = () => option('--window <length>', '1m, 5m, 15m, 1h, 1d, 1w or 1M');
+const time = () => [
+  option('--window <length>', '1m, 5m, 15m, 1h, 1d, 1w or 1M'),
+  timestamp(),
+  option('--from <instant>', 'first instant of a range, instead of a window'),
+  option('--to <instant>', 'first instant after the range (default: now)'),
+  option('--rolling', 'the last 24 hours instead of today, and so on'),
+  option('--tz <zone>', 'time zone of days, weeks and months, such as Europe/Berlin (default: UTC)'),
+];
 const percentile = () => option('--percentile <p>', '0 to 100 (default: 95)');
 const inPath = (prefix: string) => (argument: string) =>
   `/compliance/${prefix}/${encodeURIComponent(argument)}`;
@@ -32,7 +42,7 @@ export const questions: readonly Question[] = [
     usage: 'distinct <metric>',
     description: 'how many different users, sessions or ips',
     path: inPath('distinct'),
-    options: [system(), window(), timestamp()],
+    options: [system(), ...time()],
     format: answers.formatDistinct,
   },
   {
@@ -43,8 +53,7 @@ export const questions: readonly Question[] = [
       system(),
       option('--user <id>', 'which user').conflicts('ip'),
       option('--ip <address>', 'which IP'),
-      window(),
-      timestamp(),
+      ...time(),
     ],
     format: answers.formatActivity,
   },
@@ -52,7 +61,7 @@ export const questions: readonly Question[] = [
     usage: 'top <metric>',
     description: 'who is on top: active_users, active_ips, event_types, endpoints or failed_logins',
     path: inPath('top'),
-    options: [system(), option('-k <number>', 'how many (default: 10)'), window(), timestamp()],
+    options: [system(), option('-k <number>', 'how many (default: 10)'), ...time()],
     format: answers.formatTop,
   },
   {
@@ -66,7 +75,7 @@ export const questions: readonly Question[] = [
     usage: 'percentiles <metric>',
     description: 'percentiles of a measurement, such as api_latency',
     path: inPath('percentiles'),
-    options: [system(), option('--percentiles <list>', 'default: 50,95,99'), window(), timestamp()],
+    options: [system(), option('--percentiles <list>', 'default: 50,95,99'), ...time()],
     format: answers.formatPercentiles,
   },
   {
@@ -78,8 +87,7 @@ export const questions: readonly Question[] = [
       system(),
       required('--threshold <number>', 'the largest value that is met'),
       percentile(),
-      window(),
-      timestamp(),
+      ...time(),
     ],
     format: answers.formatSla,
     status: ({ status }) => (status === 'PASS' ? exitStatus.done : exitStatus.negative),
@@ -88,7 +96,7 @@ export const questions: readonly Question[] = [
     usage: 'latency <system>',
     description: 'latency of one system at a glance',
     path: inPath('latency/summary'),
-    options: [option('--metric <name>', 'default: api_latency'), window(), timestamp()],
+    options: [option('--metric <name>', 'default: api_latency'), ...time()],
     format: answers.formatLatency,
   },
 ];

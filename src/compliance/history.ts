@@ -1,6 +1,7 @@
 /**
  * History: when a system was first written, and each hour of the days that some buckets touch. From it and
- * from what is there now follows what an answer covers (windows/retention.ts).
+ * from what is there now follows what an answer covers (windows/retention.ts). Buckets within their retention
+ * cannot have expired, so their days are not asked.
  */
 import { systemKey, writtenKey } from '../redis/keys.js';
 import { call } from '../redis/pipeline.js';
@@ -16,14 +17,23 @@ export interface History {
   hours: Map<number, number>;
 }
 
-/** Asks for the history of the days that a span touches. */
-export function askHistory(system: string, from: number, to: number): Question<History> {
-  const days = bucketsIn('day', from, to);
+/** Asks for what of a system's history tells whether some buckets are complete. */
+export function askHistory(
+  system: string,
+  buckets: readonly Bucket[],
+  retention: Retention,
+  now: number,
+): Question<History> {
+  const old = buckets.filter(({ grain, end }) => end < now - retention[grain]);
+  const days = old.length === 0 ? [] : bucketsIn('day', old[0].start, old[old.length - 1].end);
   return {
-    calls: [
-      call('HGET', systemKey(system), 'since'),
-      ...days.map((day) => call('HGETALL', writtenKey(system, day))),
-    ],
+    calls:
+      days.length === 0
+        ? []
+        : [
+            call('HGET', systemKey(system), 'since'),
+            ...days.map((day) => call('HGETALL', writtenKey(system, day))),
+          ],
     decode([since, ...records]) {
       const hours = new Map<number, number>();
       records.forEach((record, day) => {
@@ -32,7 +42,7 @@ export function askHistory(system: string, from: number, to: number): Question<H
           hours.set(days[day].start + Number(fields[i]) * HOUR_MS, Number(fields[i + 1]) * 1_000);
         }
       });
-      return { systemSince: since === null ? undefined : Number(since) * 1_000, hours };
+      return { systemSince: since == null ? undefined : Number(since) * 1_000, hours };
     },
   };
 }

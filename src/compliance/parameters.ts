@@ -1,49 +1,22 @@
-/**
- * Parameters whose meaning a schema cannot say: instants, windows that a kind of metric keeps, lists of
- * percentiles. Each wrong one is a problem that names it.
- */
+/** Parameters whose meaning a schema cannot say: instants, numbers, lists of percentiles. Each wrong one is a problem that names it. */
 import { Problem } from '../errors.js';
-import { readGrains } from '../sketches/registry.js';
-import type { Bucket, Grain } from '../windows/bucket.js';
-import { cover, type Span, spanOf, type Window } from '../windows/cover.js';
 import { parseInstant } from '../windows/instant.js';
 
-const invalid = (name: string, detail: string) =>
+export const invalid = (name: string, detail: string) =>
   new Problem('parameter_invalid', `${name} ${detail}`, { errors: [{ pointer: `/${name}`, detail }] });
 
 /**
- * The instant a question asks about, milliseconds.
- * @param text RFC 3339 or an epoch number; absent means now
+ * An instant, milliseconds.
+ * @param text RFC 3339 or an epoch number
  */
-export function readTimestamp(text: string | undefined, now: number): number {
-  if (text === undefined) return now;
+export function readInstant(name: string, text: string): number {
   const number = /^-?\d+(?:\.\d+)?$/.test(text) ? Number(text) : text;
   // `+` in a query string means a blank, and many clients forget to encode the one of an offset.
   const at = parseInstant(typeof number === 'string' ? number.replace(/ (?=\d\d:\d\d$)/, '+') : number);
   if (Number.isNaN(at)) {
-    throw invalid('timestamp', 'must be RFC 3339 with an offset (2026-01-31T13:37:00Z) or an epoch number');
+    throw invalid(name, 'must be RFC 3339 with an offset (2026-01-31T13:37:00Z) or an epoch number');
   }
   return at;
-}
-
-/** @throws Problem where a question is about the name that no system can have */
-export function refuseAllSystems({ system }: { system?: unknown }): void {
-  if (system === '*') throw invalid('system', 'must be the name of one system; "*" cannot be one');
-}
-
-export interface WindowBuckets extends Span {
-  buckets: Bucket[];
-}
-
-/** The buckets that answer a window. @throws Problem window_unsupported, which names the windows kept */
-export function readWindow(kind: keyof typeof readGrains, window: Window, at: number): WindowBuckets {
-  const grains: Partial<Record<Window, Grain>> = readGrains[kind];
-  const grain = grains[window];
-  if (!grain) {
-    const detail = `is not kept for ${kind}; use one of ${Object.keys(grains).join(', ')}`;
-    throw new Problem('window_unsupported', `window ${detail}`, { errors: [{ pointer: '/window', detail }] });
-  }
-  return { ...spanOf(window, at), buckets: cover(window, at, grain) };
 }
 
 export interface Percentile {

@@ -6,8 +6,9 @@
 import { Problem } from '../errors.js';
 import { percentileAliases, unitOf } from '../sketches/registry.js';
 import { type Digest, quantile, rankError } from '../sketches/t-digest.js';
-import { type Percentile, readTimestamp, readWindow } from './parameters.js';
-import { type Asked, type QueryDependencies, type Said, withCoverage } from './query.js';
+import { createCovered, type QueryDependencies, type Said } from './covered.js';
+import type { Percentile } from './parameters.js';
+import type { Scope } from './scope.js';
 import { askSamples } from './sketch-questions.js';
 
 /** What dashboards of this API have always shown; only for measurements in milliseconds. */
@@ -46,17 +47,11 @@ type Verdict = 'PASS' | 'FAIL';
 const verdict = (value: number, threshold: number): Verdict => (value <= threshold ? 'PASS' : 'FAIL');
 
 export function createPercentileQueries(dependencies: QueryDependencies) {
-  const { ask, clock } = dependencies;
+  const { askCovered } = createCovered(dependencies);
 
-  async function samples(
-    metric: string,
-    { system, window, timestamp }: Asked,
-  ): Promise<{ digest?: Digest; said: Said }> {
-    const at = readTimestamp(timestamp, clock.now());
-    const span = readWindow('percentiles', window, at);
+  async function samples(metric: string, scope: Scope): Promise<{ digest?: Digest; said: Said }> {
     const key = percentileAliases.get(metric) ?? metric;
-    const question = askSamples(system, key, span.buckets);
-    const { digest, said } = await ask(withCoverage(dependencies, system, at, span, question));
+    const { digest, said } = await askCovered('percentiles', scope, (places) => askSamples(key, places));
     return digest ? { digest, said } : { said };
   }
 
@@ -81,15 +76,13 @@ export function createPercentileQueries(dependencies: QueryDependencies) {
   const unit = (metric: string) => unitOf(percentileAliases.get(metric) ?? metric);
 
   return {
-    async percentiles(metric: string, percentiles: readonly Percentile[], asked: Asked) {
-      const { digest, said } = await samples(metric, asked);
-      const { system, window } = asked;
-      return { metric, system, window, ...quantiles(digest, percentiles), unit: unit(metric), ...said };
+    async percentiles(metric: string, percentiles: readonly Percentile[], scope: Scope) {
+      const { digest, said } = await samples(metric, scope);
+      return { metric, ...quantiles(digest, percentiles), unit: unit(metric), ...said };
     },
 
-    async sla(metric: string, percentile: number, threshold: number, asked: Asked) {
-      const { digest, said } = await samples(metric, asked);
-      const { system, window } = asked;
+    async sla(metric: string, percentile: number, threshold: number, scope: Scope) {
+      const { digest, said } = await samples(metric, scope);
       if (!digest) {
         const detail = `no samples of this metric for this system in this window (coverage: ${said.coverage})`;
         throw new Problem('no_data', detail, { coverage: said.coverage });
@@ -97,7 +90,6 @@ export function createPercentileQueries(dependencies: QueryDependencies) {
       const { value, rank_error, lower, upper } = quantileOf(digest, percentile);
       return {
         metric,
-        system,
         percentile,
         value,
         threshold,
@@ -107,14 +99,12 @@ export function createPercentileQueries(dependencies: QueryDependencies) {
         bound: { rank_error, lower, upper },
         count: digest.count,
         unit: unit(metric),
-        window,
         ...said,
       };
     },
 
-    async latencySummary(metric: string, asked: Asked) {
-      const { digest, said } = await samples(metric, asked);
-      const { system, window } = asked;
+    async latencySummary(metric: string, scope: Scope) {
+      const { digest, said } = await samples(metric, scope);
       const targets = digest && unit(metric) === 'milliseconds' ? latencyTargets : [];
       const status: Record<string, Verdict> = {};
       for (const { name, percentile, threshold } of targets) {
@@ -122,9 +112,7 @@ export function createPercentileQueries(dependencies: QueryDependencies) {
       }
       const answer = quantiles(digest, latencyPercentiles);
       return {
-        system,
         metric,
-        window,
         ...answer,
         sla_status: status,
         unit: unit(metric),

@@ -1,56 +1,15 @@
-/**
- * Queries: from parameters to a question, from its reply to an answer with bound and coverage. Each is one
- * round trip to Redis. Everything asked is written down in the answer: window, instant, the span it covers.
- */
-import type { Clock } from '../clock.js';
+/** Queries: from a scope to a question, from its reply to an answer with bound and coverage. */
 import { Problem } from '../errors.js';
 import type { Window } from '../windows/cover.js';
-import { formatInstant } from '../windows/instant.js';
-import { type Coverage, combineCoverage, type Retention } from '../windows/retention.js';
-import { askHistory, coverageOf, type History } from './history.js';
-import { readTimestamp, readWindow, type WindowBuckets } from './parameters.js';
-import { type Ask, combine, map, type Question } from './question.js';
+import { spanOf } from '../windows/cover.js';
+import { combineCoverage } from '../windows/retention.js';
+import { createCovered, type QueryDependencies, type Said, saidOf } from './covered.js';
+import { combine } from './question.js';
+import type { Scope } from './scope.js';
 import { askDistinct, askMembership, askTop, type Distinct } from './sketch-questions.js';
-
-export interface QueryDependencies {
-  ask: Ask;
-  retention: Retention;
-  clock: Clock;
-}
-
-/** What every question takes. */
-export interface Asked {
-  system: string;
-  window: Window;
-  timestamp?: string | undefined;
-}
-
-/** What every answer says about itself. */
-export interface Said {
-  timestamp: string;
-  from: string;
-  to: string;
-  coverage: Coverage;
-}
 
 const NOTE = 'Answered by a Bloom filter: "no" is certain, "yes" is wrong at the false-positive rate.';
 const NOTE_GONE = 'Some of this time is no longer kept, so "no" is not certain.';
-
-/** Adds to a question what its answer covers. */
-export function withCoverage<Answer extends { exists: boolean[] }>(
-  { retention, clock }: QueryDependencies,
-  system: string,
-  at: number,
-  { from, to, buckets }: WindowBuckets,
-  question: Question<Answer>,
-): Question<Answer & { said: Said }> {
-  return map(combine({ answer: question, history: askHistory(system, from, to) }), (reply) => {
-    const { answer, history } = reply as { answer: Answer; history: History };
-    const coverage = coverageOf(history, buckets, answer.exists, retention, clock.now());
-    const said = { timestamp: formatInstant(at), from: formatInstant(from), to: formatInstant(to), coverage };
-    return { ...answer, said };
-  });
-}
 
 const bound = ({ standardError, lower, upper }: Distinct) => ({
   standard_error: standardError,
@@ -59,55 +18,50 @@ const bound = ({ standardError, lower, upper }: Distinct) => ({
 });
 const percent = (share: number) => `±${(share * 100).toFixed(2)}%`;
 
+export interface Subject {
+  metric: 'users' | 'ips';
+  value: string;
+}
+
+interface SubjectParameters {
+  user_id?: string | undefined;
+  ip?: string | undefined;
+}
+
+/** Who is asked about. @throws Problem where there is nobody, or two */
+export function readSubject({ user_id, ip }: SubjectParameters): Subject {
+  if (user_id !== undefined && ip === undefined) return { metric: 'users', value: user_id };
+  if (ip !== undefined && user_id === undefined) return { metric: 'ips', value: ip };
+  const detail = 'exactly one of user_id and ip is required';
+  throw new Problem('parameter_invalid', detail, { errors: [{ pointer: '/user_id', detail }] });
+}
+
+const LISTED = 10;
+
 export function createQueries(dependencies: QueryDependencies) {
   const { ask, clock } = dependencies;
-  const instant = (timestamp: string | undefined) => readTimestamp(timestamp, clock.now());
-
-  function distinctQuestion(system: string, metric: string, window: Window, at: number) {
-    const span = readWindow('distinct', window, at);
-    return withCoverage(dependencies, system, at, span, askDistinct(system, metric, span.buckets));
-  }
-
-  function topQuestion(system: string, metric: string, k: number, window: Window, at: number) {
-    const span = readWindow('top', window, at);
-    return withCoverage(dependencies, system, at, span, askTop(system, metric, k, span.buckets));
-  }
+  const { askCovered, preferred } = createCovered(dependencies);
 
   return {
-    async distinct(metric: string, { system, window, timestamp }: Asked) {
-      const reply = await ask(distinctQuestion(system, metric, window, instant(timestamp)));
+    async distinct(metric: string, scope: Scope) {
+      const reply = await askCovered('distinct', scope, (places) => askDistinct(metric, places));
       const { count, standardError, said } = reply;
-      const accuracy = percent(standardError);
       return {
         metric,
-        system,
-        window,
         count,
-        accuracy,
+        accuracy: percent(standardError),
         bound: { ...bound(reply), confidence: 0.95 },
         ...said,
       };
     },
 
-    async activity(subject: { user_id?: string; ip?: string }, { system, window, timestamp }: Asked) {
-      const { user_id, ip } = subject;
-      if ((user_id === undefined) === (ip === undefined)) {
-        const detail = 'exactly one of user_id and ip is required';
-        throw new Problem('parameter_invalid', detail, { errors: [{ pointer: '/user_id', detail }] });
-      }
-      const at = instant(timestamp);
-      const span = readWindow('membership', window, at);
-      const question =
-        user_id === undefined
-          ? askMembership(system, 'ips', ip as string, span.buckets)
-          : askMembership(system, 'users', user_id, span.buckets);
-      const reply = await ask(withCoverage(dependencies, system, at, span, question));
+    async activity(subject: Subject, scope: Scope) {
+      const { metric, value } = subject;
+      const reply = await askCovered('membership', scope, (places) => askMembership(metric, value, places));
       const { found, falsePositiveRate, saturated, said } = reply;
       const certainNo = said.coverage === 'complete' ? 1 : null;
       return {
-        ...subject,
-        system,
-        window,
+        ...(metric === 'users' ? { user_id: value } : { ip: value }),
         accessed: found,
         probability: found ? 1 - falsePositiveRate : certainNo,
         false_positive_rate: falsePositiveRate,
@@ -117,21 +71,30 @@ export function createQueries(dependencies: QueryDependencies) {
       };
     },
 
-    async top(metric: string, k: number, { system, window, timestamp }: Asked) {
-      const { items, floor, said } = await ask(topQuestion(system, metric, k, window, instant(timestamp)));
-      return { metric, system, window, k, items, floor, ...said };
+    async top(metric: string, k: number, scope: Scope) {
+      const { items, floor, said } = await askCovered('top', scope, (places) => askTop(metric, k, places));
+      return { metric, k, items, floor, ...said };
     },
 
-    async summary(system: string, timestamp: string | undefined) {
-      const at = instant(timestamp);
-      const distinct = (metric: string, window: Window) => distinctQuestion(system, metric, window, at);
+    /** The hour and the day that hold the instant of the scope. */
+    async summary(scope: Scope) {
+      const within = (window: Window): Scope => ({
+        ...scope,
+        window,
+        span: spanOf(window, scope.at),
+        isAligned: true,
+      });
+      const distinct = (metric: string, window: Window) =>
+        preferred('distinct', within(window), (places) => askDistinct(metric, places));
+      const top = (metric: string) =>
+        preferred('top', within('1h'), (places) => askTop(metric, LISTED, places));
       const reply = await ask(
         combine({
           hourUsers: distinct('users', '1h'),
           hourSessions: distinct('sessions', '1h'),
           hourIps: distinct('ips', '1h'),
-          topUsers: topQuestion(system, 'active_users', 10, '1h', at),
-          topIps: topQuestion(system, 'active_ips', 10, '1h', at),
+          topUsers: top('active_users'),
+          topIps: top('active_ips'),
           dayUsers: distinct('users', '1d'),
           daySessions: distinct('sessions', '1d'),
           dayIps: distinct('ips', '1d'),
@@ -149,9 +112,9 @@ export function createQueries(dependencies: QueryDependencies) {
       const coverage = (...parts: { said: Said }[]) =>
         combineCoverage(parts.map(({ said }) => said.coverage));
       const { topUsers, topIps } = reply;
+      const { window: _, tz: __, ...said } = saidOf(scope, clock.now());
       return {
-        system,
-        timestamp: formatInstant(at),
+        ...said,
         hourly: {
           ...uniques(hourUsers, hourSessions, hourIps),
           top_users: topUsers.items,

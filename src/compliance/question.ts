@@ -14,24 +14,31 @@ export interface Question<Answer> {
   decode(replies: readonly unknown[]): Answer;
 }
 
+/** One question that asks a list of them. */
+export function all<Answer>(questions: readonly Question<Answer>[]): Question<Answer[]> {
+  return {
+    calls: questions.flatMap(({ calls }) => calls),
+    decode(replies) {
+      let at = 0;
+      return questions.map((question) => {
+        const own = replies.slice(at, at + question.calls.length);
+        at += question.calls.length;
+        return question.decode(own);
+      });
+    },
+  };
+}
+
 type Answers<Parts> = { [Name in keyof Parts]: Parts[Name] extends Question<infer Answer> ? Answer : never };
 
-/** One question that asks several. */
+/** One question that asks several, by name. */
 export function combine<Parts extends Record<string, Question<unknown>>>(
   parts: Parts,
 ): Question<Answers<Parts>> {
-  return {
-    calls: Object.values(parts).flatMap((part) => part.calls),
-    decode(replies) {
-      let at = 0;
-      const answers = Object.entries(parts).map(([name, part]) => {
-        const own = replies.slice(at, at + part.calls.length);
-        at += part.calls.length;
-        return [name, part.decode(own)];
-      });
-      return Object.fromEntries(answers);
-    },
-  };
+  const names = Object.keys(parts);
+  return map(all(Object.values(parts)), (answers) =>
+    Object.fromEntries(answers.map((answer, i) => [names[i], answer])),
+  ) as Question<Answers<Parts>>;
 }
 
 /** The same question with its answer turned into another. */
@@ -39,12 +46,18 @@ export function map<From, To>(question: Question<From>, change: (answer: From) =
   return { calls: question.calls, decode: (replies) => change(question.decode(replies)) };
 }
 
-/** Asks, in one round trip. @throws Problem redis_unavailable, internal */
+/** Commands of one round trip. A question of more takes several, so that others come in between. */
+const TRIP_CALLS_MAX = 2_000;
+
+/** Asks, in one round trip unless the question is very large. @throws Problem redis_unavailable, internal */
 export function createAsk(redis: Redis, timeoutMs: number) {
   return async <Answer>(question: Question<Answer>): Promise<Answer> => {
-    let replies: unknown[];
+    const replies: unknown[] = [];
     try {
-      replies = await readPipeline(redis, question.calls, timeoutMs);
+      for (let i = 0; i < question.calls.length; i += TRIP_CALLS_MAX) {
+        const trip = question.calls.slice(i, i + TRIP_CALLS_MAX);
+        for (const reply of await readPipeline(redis, trip, timeoutMs)) replies.push(reply);
+      }
     } catch (error) {
       const cause = error as Error;
       if (isUnavailable(cause)) {

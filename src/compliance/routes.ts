@@ -1,27 +1,49 @@
-/** The questions. Parameters are checked by schema first, by parameters.ts where a schema cannot. */
+/**
+ * The questions. Parameters are checked by schema first, by parameters.ts and scope.ts where a schema cannot.
+ * Each route says what is asked and how it is computed; `respond` decides whether it has to be.
+ */
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
+import type { Clock } from '../clock.js';
 import { problemAnswers } from '../problem-schema.js';
-import { readNumber, readPercentile, readPercentiles, refuseAllSystems } from './parameters.js';
+import type { Window } from '../windows/cover.js';
+import * as answers from './answer-schemas.js';
+import { readNumber, readPercentile, readPercentiles } from './parameters.js';
 import type { PercentileQueries } from './percentile-query.js';
-import type { Queries } from './query.js';
+import { type Queries, readSubject } from './query.js';
+import type { Respond } from './respond.js';
 import * as schemas from './schemas.js';
+import { readTime, type Scope, type SpanParameters } from './scope.js';
+import type { ReadSystems } from './systems.js';
 
-interface ComplianceOptions {
+export interface ComplianceOptions {
   queries: Queries;
   percentileQueries: PercentileQueries;
+  readSystems: ReadSystems;
+  respond: Respond;
+  clock: Clock;
 }
 
 const tags = ['compliance'];
-const problems = problemAnswers(['parameter_invalid', 'window_unsupported', 'internal', 'redis_unavailable']);
-const { 422: _, ...unwindowed } = problems;
+export const questionProblems = [
+  'parameter_invalid',
+  'window_unsupported',
+  'question_too_large',
+  'zone_unsupported',
+  'internal',
+  'redis_unavailable',
+] as const;
+const problems = problemAnswers(questionProblems);
 
 const complianceRoutes: FastifyPluginAsyncTypebox<ComplianceOptions> = async (app, options) => {
-  const { queries, percentileQueries } = options;
+  const { queries, percentileQueries, readSystems, respond, clock } = options;
 
-  // "*" is the name of no system: it must not be answered as one without events.
-  app.addHook('preHandler', async ({ params, query }) =>
-    refuseAllSystems({ ...Object(params), ...Object(query) }),
-  );
+  async function scopeOf(
+    asked: SpanParameters & { system: string | string[] },
+    fallback: Window,
+  ): Promise<Scope> {
+    const time = readTime(asked, fallback, clock.now());
+    return { ...time, ...(await readSystems(asked.system)) };
+  }
 
   app.get(
     '/distinct/:metric',
@@ -32,10 +54,14 @@ const complianceRoutes: FastifyPluginAsyncTypebox<ComplianceOptions> = async (ap
         summary: 'How many different users, sessions or IPs',
         params: schemas.distinctParams,
         querystring: schemas.distinctQuery,
-        response: { 200: schemas.distinctAnswer, ...unwindowed },
+        response: { 200: answers.distinctAnswer, ...problems },
       },
     },
-    async ({ params, query }) => queries.distinct(params.metric, query),
+    async (request, reply) => {
+      const { metric } = request.params;
+      const scope = await scopeOf(request.query, '1h');
+      return respond(request, reply, { scope, terms: { metric } }, () => queries.distinct(metric, scope));
+    },
   );
 
   app.get(
@@ -46,12 +72,16 @@ const complianceRoutes: FastifyPluginAsyncTypebox<ComplianceOptions> = async (ap
         operationId: 'activity',
         summary: 'Did this user, or this IP, touch that system',
         querystring: schemas.activityQuery,
-        response: { 200: schemas.activityAnswer, ...problems },
+        response: { 200: answers.activityAnswer, ...problems },
       },
     },
-    async ({ query: { user_id, ip, ...asked } }) => {
-      const subject = { ...(user_id === undefined ? {} : { user_id }), ...(ip === undefined ? {} : { ip }) };
-      return queries.activity(subject, asked);
+    async (request, reply) => {
+      const { user_id, ip, ...asked } = request.query;
+      const subject = readSubject({ user_id, ip });
+      const scope = await scopeOf(asked, '1d');
+      return respond(request, reply, { scope, terms: { ...subject } }, () =>
+        queries.activity(subject, scope),
+      );
     },
   );
 
@@ -64,10 +94,15 @@ const complianceRoutes: FastifyPluginAsyncTypebox<ComplianceOptions> = async (ap
         summary: 'Who or what is on top, with guaranteed bounds',
         params: schemas.topParams,
         querystring: schemas.topQuery,
-        response: { 200: schemas.topAnswer, ...problems },
+        response: { 200: answers.topAnswer, ...problems },
       },
     },
-    async ({ params, query: { k, ...asked } }) => queries.top(params.metric, k, asked),
+    async (request, reply) => {
+      const { metric } = request.params;
+      const { k, ...asked } = request.query;
+      const scope = await scopeOf(asked, '1h');
+      return respond(request, reply, { scope, terms: { metric, k } }, () => queries.top(metric, k, scope));
+    },
   );
 
   app.get(
@@ -79,10 +114,13 @@ const complianceRoutes: FastifyPluginAsyncTypebox<ComplianceOptions> = async (ap
         summary: 'One system at a glance',
         params: schemas.systemParams,
         querystring: schemas.summaryQuery,
-        response: { 200: schemas.summaryAnswer, ...unwindowed },
+        response: { 200: answers.summaryAnswer, ...problems },
       },
     },
-    async ({ params, query }) => queries.summary(params.system, query.timestamp),
+    async (request, reply) => {
+      const scope = await scopeOf({ ...request.query, ...request.params }, '1h');
+      return respond(request, reply, { scope, terms: {} }, () => queries.summary(scope));
+    },
   );
 
   app.get(
@@ -94,11 +132,19 @@ const complianceRoutes: FastifyPluginAsyncTypebox<ComplianceOptions> = async (ap
         summary: 'Percentiles of a measurement',
         params: schemas.percentileParams,
         querystring: schemas.percentilesQuery,
-        response: { 200: schemas.percentilesAnswer, ...problems },
+        response: { 200: answers.percentilesAnswer, ...problems },
       },
     },
-    async ({ params, query: { percentiles, ...asked } }) =>
-      percentileQueries.percentiles(params.metric, readPercentiles(percentiles), asked),
+    async (request, reply) => {
+      const { metric } = request.params;
+      const { percentiles, ...asked } = request.query;
+      const list = readPercentiles(percentiles);
+      const scope = await scopeOf(asked, '1h');
+      const names = list.map(({ name }) => name).join();
+      return respond(request, reply, { scope, terms: { metric, percentiles: names } }, () =>
+        percentileQueries.percentiles(metric, list, scope),
+      );
+    },
   );
 
   app.get(
@@ -109,16 +155,18 @@ const complianceRoutes: FastifyPluginAsyncTypebox<ComplianceOptions> = async (ap
         operationId: 'sla',
         summary: 'Is the SLA met',
         querystring: schemas.slaQuery,
-        response: { 200: schemas.slaAnswer, ...problems, ...problemAnswers(['no_data']) },
+        response: { 200: answers.slaAnswer, ...problems, ...problemAnswers(['no_data']) },
       },
     },
-    async ({ query: { metric, percentile, threshold, ...asked } }) =>
-      percentileQueries.sla(
-        metric,
-        readPercentile('percentile', percentile),
-        readNumber('threshold', threshold),
-        asked,
-      ),
+    async (request, reply) => {
+      const { metric, percentile: asPercent, threshold: asText, ...asked } = request.query;
+      const percentile = readPercentile('percentile', asPercent);
+      const threshold = readNumber('threshold', asText);
+      const scope = await scopeOf(asked, '1h');
+      return respond(request, reply, { scope, terms: { metric, percentile, threshold } }, () =>
+        percentileQueries.sla(metric, percentile, threshold, scope),
+      );
+    },
   );
 
   app.get(
@@ -130,11 +178,16 @@ const complianceRoutes: FastifyPluginAsyncTypebox<ComplianceOptions> = async (ap
         summary: 'Latency of one system at a glance',
         params: schemas.systemParams,
         querystring: schemas.latencyQuery,
-        response: { 200: schemas.latencyAnswer, ...problems },
+        response: { 200: answers.latencyAnswer, ...problems },
       },
     },
-    async ({ params, query: { metric, ...asked } }) =>
-      percentileQueries.latencySummary(metric, { ...asked, system: params.system }),
+    async (request, reply) => {
+      const { metric, ...asked } = request.query;
+      const scope = await scopeOf({ ...asked, ...request.params }, '1h');
+      return respond(request, reply, { scope, terms: { metric } }, () =>
+        percentileQueries.latencySummary(metric, scope),
+      );
+    },
   );
 };
 

@@ -1,20 +1,45 @@
-/** Parameters and answers of the questions. Answers list every field they have: what is not here is not sent. */
-import { type TSchema, Type } from 'typebox';
+/** Parameters of the questions. */
+import { Type } from 'typebox';
 import { distinctMetrics, readGrains, topMetrics } from '../sketches/registry.js';
 import { windows } from '../windows/cover.js';
 
-const system = Type.String({ minLength: 1, maxLength: 256, description: 'System name, as it was sent.' });
+const strict = { additionalProperties: false };
+const name = Type.String({ minLength: 1, maxLength: 256 });
+/** Systems that one question may name. */
+const SYSTEMS_MAX = 100;
+const system = Type.Union([name, Type.Array(name, { minItems: 1, maxItems: SYSTEMS_MAX })], {
+  description: `A system, as it was sent; repeated for up to ${SYSTEMS_MAX} of them, \`*\` for all.`,
+});
 const timestamp = Type.Optional(
   Type.String({
     description: 'Any instant of the window asked about: RFC 3339 or an epoch number. Default: now.',
   }),
 );
-const window = (fallback: string, kind: keyof typeof readGrains) =>
-  Type.Enum([...windows], {
-    default: fallback,
-    description: `The aligned UTC window that holds the timestamp; kept are ${Object.keys(readGrains[kind]).join(', ')}.`,
-  });
-const strict = { additionalProperties: false };
+const instant = (description: string) => Type.Optional(Type.String({ description }));
+const tz = Type.Optional(
+  Type.String({
+    minLength: 1,
+    maxLength: 64,
+    description: 'IANA time zone of days, weeks and months. Default: UTC.',
+  }),
+);
+const range = {
+  from: instant('First instant of a range, instead of a window: RFC 3339 or an epoch number.'),
+  to: instant('First instant after the range. Default: now.'),
+};
+const time = (fallback: string, kind: keyof typeof readGrains) => ({
+  window: Type.Optional(
+    Type.Enum([...windows], {
+      description: `The aligned window that holds the timestamp, default ${fallback}; in UTC ${Object.keys(readGrains[kind]).join(', ')} are kept.`,
+    }),
+  ),
+  timestamp,
+  ...range,
+  rolling: Type.Optional(
+    Type.Boolean({ description: 'The last 24 hours instead of today, and so on for the other windows.' }),
+  ),
+  tz,
+});
 
 export const distinctParams = Type.Object({ metric: Type.Enum(distinctMetrics.map((row) => row.metric)) });
 export const topParams = Type.Object({ metric: Type.Enum(topMetrics.map((row) => row.metric)) });
@@ -25,16 +50,42 @@ export const percentileParams = Type.Object({
     description: 'A numeric metadata key; api_latency means latency_ms.',
   }),
 });
-export const systemParams = Type.Object({ system });
+/** Systems that are summed up by one request. */
+export const summariesMax = 200;
+export const summariesBody = Type.Object(
+  { systems: Type.Array(name, { minItems: 1, maxItems: summariesMax, uniqueItems: true }), timestamp },
+  strict,
+);
+export const seriesParams = Type.Object({
+  metric: Type.String({
+    minLength: 1,
+    maxLength: 256,
+    description: `events; ${distinctMetrics.map((row) => row.metric).join(', ')}; ${topMetrics.map((row) => row.metric).join(', ')}, with item; or a numeric metadata key.`,
+  }),
+});
+export const seriesQuery = Type.Object(
+  {
+    system,
+    from: Type.String({ description: 'First instant: RFC 3339 or an epoch number.' }),
+    to: range.to,
+    step: Type.Optional(Type.Enum([...windows], { description: 'Length of a point, default 1h.' })),
+    tz,
+    item: Type.Optional(
+      Type.String({ minLength: 1, maxLength: 2_048, description: 'Whose count in a top list.' }),
+    ),
+    percentiles: Type.Optional(Type.String({ description: 'Of a numeric key; default 50,95,99.' })),
+  },
+  strict,
+);
+export const systemParams = Type.Object({ system: name });
 
-export const distinctQuery = Type.Object({ system, window: window('1h', 'distinct'), timestamp }, strict);
+export const distinctQuery = Type.Object({ system, ...time('1h', 'distinct') }, strict);
 export const activityQuery = Type.Object(
   {
     user_id: Type.Optional(Type.String({ minLength: 1, maxLength: 512 })),
     ip: Type.Optional(Type.String({ minLength: 1, maxLength: 512 })),
     system,
-    window: window('1d', 'membership'),
-    timestamp,
+    ...time('1d', 'membership'),
   },
   strict,
 );
@@ -42,8 +93,7 @@ export const topQuery = Type.Object(
   {
     system,
     k: Type.Integer({ minimum: 1, maximum: 1_000, default: 10 }),
-    window: window('1h', 'top'),
-    timestamp,
+    ...time('1h', 'top'),
   },
   strict,
 );
@@ -51,8 +101,7 @@ export const percentilesQuery = Type.Object(
   {
     system,
     percentiles: Type.String({ default: '50,95,99', description: 'Comma-separated, each 0 to 100.' }),
-    window: window('1h', 'percentiles'),
-    timestamp,
+    ...time('1h', 'percentiles'),
   },
   strict,
 );
@@ -62,170 +111,15 @@ export const slaQuery = Type.Object(
     system,
     threshold: Type.String({ description: 'A number: the largest value that keeps the SLA.' }),
     percentile: Type.String({ default: '95', description: '0 to 100.' }),
-    window: window('1h', 'percentiles'),
-    timestamp,
+    ...time('1h', 'percentiles'),
   },
   strict,
 );
 export const latencyQuery = Type.Object(
   {
     metric: Type.String({ default: 'api_latency', minLength: 1, maxLength: 256 }),
-    window: window('1h', 'percentiles'),
-    timestamp,
+    ...time('1h', 'percentiles'),
   },
   strict,
 );
 export const summaryQuery = Type.Object({ timestamp }, strict);
-
-const said = {
-  timestamp: Type.String({ description: 'The instant that was asked about.' }),
-  from: Type.String({ description: 'First instant covered.' }),
-  to: Type.String({ description: 'First instant after it.' }),
-  coverage: Type.Enum(['complete', 'partial', 'expired'], {
-    description: 'Whether all that was ever stored for this time is in the answer, some of it, or none.',
-  }),
-};
-const text = Type.String();
-const whole = Type.Integer();
-const number = Type.Number();
-const orNull = <Schema extends TSchema>(schema: Schema) => Type.Union([schema, Type.Null()]);
-
-const interval = { standard_error: number, lower: whole, upper: whole };
-export const distinctAnswer = Type.Object(
-  {
-    metric: text,
-    system: text,
-    window: text,
-    count: whole,
-    accuracy: Type.String({ description: 'One standard error, as a percentage.' }),
-    bound: Type.Object({ ...interval, confidence: number }),
-    ...said,
-  },
-  { title: 'Distinct', description: 'How many, with the standard error and a 95% interval.' },
-);
-
-export const activityAnswer = Type.Object(
-  {
-    user_id: Type.Optional(text),
-    ip: Type.Optional(text),
-    system: text,
-    window: text,
-    accessed: Type.Boolean(),
-    probability: orNull(
-      Type.Number({ description: 'That the answer is right; null where a "no" is not certain.' }),
-    ),
-    false_positive_rate: number,
-    saturated: Type.Boolean({ description: 'A filter has taken more than it was made for.' }),
-    note: text,
-    ...said,
-  },
-  { title: 'Activity', description: 'Yes or no, and how certain that is.' },
-);
-
-const item = Type.Object(
-  {
-    item: text,
-    count: Type.Integer({ description: 'Never less than the truth.' }),
-    lower: whole,
-    upper: whole,
-    guaranteed: Type.Boolean({ description: 'Certainly among the top k.' }),
-  },
-  { title: 'TopItem' },
-);
-export const topAnswer = Type.Object(
-  {
-    metric: text,
-    system: text,
-    window: text,
-    k: whole,
-    items: Type.Array(item),
-    floor: Type.Integer({ description: 'No value that is not tracked has more than this.' }),
-    ...said,
-  },
-  { title: 'Top', description: 'The largest counts, each with its bounds.' },
-);
-
-const uniques = {
-  unique_users: whole,
-  unique_sessions: whole,
-  unique_ips: whole,
-  bounds: Type.Object({
-    unique_users: Type.Object(interval),
-    unique_sessions: Type.Object(interval),
-    unique_ips: Type.Object(interval),
-  }),
-  from: text,
-  to: text,
-  coverage: said.coverage,
-};
-export const summaryAnswer = Type.Object(
-  {
-    system: text,
-    timestamp: said.timestamp,
-    hourly: Type.Object({ ...uniques, top_users: Type.Array(item), top_ips: Type.Array(item) }),
-    daily: Type.Object(uniques),
-  },
-  { title: 'Summary', description: 'The hour and the day that hold the instant.' },
-);
-
-const bound = Type.Object(
-  {
-    rank_error: Type.Number({ description: 'Estimated error of the rank, 0 to 1.' }),
-    lower: Type.Number({ description: 'The value that far below.' }),
-    upper: Type.Number({ description: 'The value that far above.' }),
-  },
-  { title: 'PercentileBound' },
-);
-const quantiles = {
-  percentiles: Type.Record(Type.String(), orNull(number), { description: 'p50 and so on; p999 is 99.9.' }),
-  bounds: Type.Record(Type.String(), bound),
-  count: Type.Integer({ description: 'Samples.' }),
-  min: orNull(number),
-  max: orNull(number),
-  unit: orNull(text),
-};
-export const percentilesAnswer = Type.Object(
-  {
-    metric: text,
-    system: text,
-    window: text,
-    ...quantiles,
-    ...said,
-  },
-  {
-    title: 'Percentiles',
-    description: 'The percentiles, each with its estimated error; null where there are no samples.',
-  },
-);
-export const latencyAnswer = Type.Object(
-  {
-    system: text,
-    metric: text,
-    window: text,
-    ...quantiles,
-    sla_status: Type.Record(Type.String(), Type.Enum(['PASS', 'FAIL'])),
-    ...said,
-  },
-  {
-    title: 'LatencySummary',
-    description: 'The percentiles, and the usual targets where the unit is milliseconds.',
-  },
-);
-export const slaAnswer = Type.Object(
-  {
-    metric: text,
-    system: text,
-    percentile: number,
-    value: number,
-    threshold: number,
-    status: Type.Enum(['PASS', 'FAIL']),
-    margin: number,
-    certain: Type.Boolean({ description: 'The verdict is the same anywhere within the bound.' }),
-    bound,
-    count: whole,
-    unit: orNull(text),
-    window: text,
-    ...said,
-  },
-  { title: 'Sla', description: 'The verdict, and whether it is certain.' },
-);

@@ -1,6 +1,6 @@
 /**
  * The questions one kind of sketch can answer: for each, its Redis commands and how the replies become an
- * estimate with its bound. All take the buckets to read; all tell which of these exist.
+ * estimate with its bound. All take the places to read, which are merged; all tell which of these exist.
  */
 import { sketchKey } from '../redis/keys.js';
 import { call, callScript } from '../redis/pipeline.js';
@@ -12,10 +12,10 @@ import {
   falsePositiveRate,
   writeBloomKey,
 } from '../sketches/bloom.js';
-import { distinctBounds } from '../sketches/hyperloglog.js';
+import { createRegisters, distinctBounds, estimate, mergeHll } from '../sketches/hyperloglog.js';
 import { type TopItem, type TopSummary, topItems } from '../sketches/space-saving.js';
 import { type Digest, decodeDigest, decodeDigestHeader, mergeDigests } from '../sketches/t-digest.js';
-import type { Bucket } from '../windows/bucket.js';
+import type { Place } from './place.js';
 import type { Question } from './question.js';
 
 export interface Distinct {
@@ -28,14 +28,29 @@ export interface Distinct {
   exists: boolean[];
 }
 
-/** How many different values the union of some buckets holds. */
-export function askDistinct(system: string, metric: string, buckets: readonly Bucket[]): Question<Distinct> {
-  const keys = buckets.map((bucket) => sketchKey(system, 'hll', metric, bucket));
+/** PFCOUNT blocks Redis for 26 microseconds a dense key; more keys than this are merged here. */
+const COUNT_KEYS_MAX = 40;
+
+/** How many different values the union of some places holds. */
+export function askDistinct(metric: string, places: readonly Place[]): Question<Distinct> {
+  const keys = places.map(({ system, bucket }) => sketchKey(system, 'hll', metric, bucket));
+  const isOneSystem = places.length > 0 && places.every(({ system }) => system === places[0].system);
+  if (isOneSystem && keys.length <= COUNT_KEYS_MAX) {
+    return {
+      calls: [call('PFCOUNT', ...keys), ...keys.map((key) => call('EXISTS', key))],
+      decode([reply, ...found]) {
+        const count = Number(reply);
+        return { count, ...distinctBounds(count), exists: found.map((one) => one === 1) };
+      },
+    };
+  }
   return {
-    calls: [call('PFCOUNT', ...keys), ...keys.map((key) => call('EXISTS', key))],
-    decode([reply, ...found]) {
-      const count = Number(reply);
-      return { count, ...distinctBounds(count), exists: found.map((one) => one === 1) };
+    calls: keys.map((key) => ({ ...call('GET', key), binary: true })),
+    decode(replies) {
+      const registers = createRegisters();
+      for (const bytes of replies as (Buffer | null)[]) if (bytes) mergeHll(registers, bytes);
+      const count = estimate(registers);
+      return { count, ...distinctBounds(count), exists: replies.map((bytes) => bytes !== null) };
     },
   };
 }
@@ -49,20 +64,22 @@ export interface Membership {
   exists: boolean[];
 }
 
-/** Whether a value was written in any of some days. */
-export function askMembership(
-  system: string,
-  metric: string,
-  value: string,
-  buckets: readonly Bucket[],
-): Question<Membership> {
-  const keys = buckets.map((bucket) => sketchKey(system, 'bloom', metric, bucket));
+/** Whether a value was written in any of some places. Those of one system follow each other. */
+export function askMembership(metric: string, value: string, places: readonly Place[]): Question<Membership> {
   const bloomKey = Buffer.alloc(bloomKeyBytes);
   writeBloomKey(value, bloomKey, 0);
+  const keys = new Map<string, string[]>();
+  for (const { system, bucket } of places) {
+    const key = sketchKey(system, 'bloom', metric, bucket);
+    const own = keys.get(system);
+    if (own) own.push(key);
+    else keys.set(system, [key]);
+  }
+  const script = scripts['check-membership-n'];
   return {
-    calls: [callScript(scripts['check-membership-n'], keys, [bloomKey], true)],
-    decode([reply]) {
-      const filters = reply as (Buffer | [found: number, header: Buffer])[];
+    calls: [...keys.values()].map((own) => callScript(script, own, [bloomKey], true)),
+    decode(replies) {
+      const filters = replies.flat() as (Buffer | [found: number, header: Buffer])[];
       const present = filters.filter((filter): filter is [number, Buffer] => Array.isArray(filter));
       const headers = present.map(([, header]) => decodeBloomHeader(header));
       return {
@@ -92,15 +109,15 @@ function toSummary(pairs: readonly string[], overs: readonly string[]): TopSumma
   return summary;
 }
 
-/** The `k` values with the largest counts over some hours. */
-export function askTop(system: string, metric: string, k: number, buckets: readonly Bucket[]): Question<Top> {
+/** The `k` values with the largest counts over some places. */
+export function askTop(metric: string, k: number, places: readonly Place[]): Question<Top> {
   return {
-    calls: buckets.flatMap((bucket) => [
+    calls: places.flatMap(({ system, bucket }) => [
       call('ZRANGE', sketchKey(system, 'top', metric, bucket), 0, -1, 'WITHSCORES'),
       call('HGETALL', sketchKey(system, 'over', metric, bucket)),
     ]),
     decode(replies) {
-      const lists = buckets.map((_, i) => [replies[2 * i], replies[2 * i + 1]] as [string[], string[]]);
+      const lists = places.map((_, i) => [replies[2 * i], replies[2 * i + 1]] as [string[], string[]]);
       const summaries = lists.map(([pairs, overs]) => toSummary(pairs, overs));
       return { ...topItems(summaries, k), exists: lists.map(([pairs]) => pairs.length > 0) };
     },
@@ -113,10 +130,10 @@ export interface Samples {
   exists: boolean[];
 }
 
-/** One digest of all samples of some hours. */
-export function askSamples(system: string, metric: string, buckets: readonly Bucket[]): Question<Samples> {
+/** One digest of all samples of some places. */
+export function askSamples(metric: string, places: readonly Place[]): Question<Samples> {
   return {
-    calls: buckets.map((bucket) => ({
+    calls: places.map(({ system, bucket }) => ({
       ...call('LRANGE', sketchKey(system, 'digest', metric, bucket), 0, -1),
       binary: true,
     })),

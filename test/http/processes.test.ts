@@ -5,6 +5,7 @@
 import { Redis } from 'ioredis';
 import t from 'tap';
 import { realisticEvents } from '../../load/stream.js';
+import { placesOf } from '../../src/compliance/place.js';
 import { askMembership } from '../../src/compliance/sketch-questions.js';
 import { sketchKey } from '../../src/redis/keys.js';
 import { digestElementsMax } from '../../src/redis/scripts.js';
@@ -112,7 +113,7 @@ t.test('no user and no IP that was there is denied', async (t) => {
     let asked = 0;
     for (const system of truth.systems) {
       const values = [...truth.distinct(metric, system, span)];
-      const questions = values.map((value) => askMembership(system, metric, value, [day]));
+      const questions = values.map((value) => askMembership(metric, value, placesOf([system], [day])));
       const replies = await Promise.all(
         questions.map(({ calls: [call] }) => connection.callBuffer(call.name, call.args)),
       );

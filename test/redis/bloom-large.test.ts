@@ -4,6 +4,7 @@
  */
 import { Redis } from 'ioredis';
 import t from 'tap';
+import { placesOf } from '../../src/compliance/place.js';
 import { askMembership } from '../../src/compliance/sketch-questions.js';
 import { readPipeline } from '../../src/redis/pipeline.js';
 import {
@@ -43,7 +44,7 @@ async function addToBoth(model: Buffer, values: readonly string[]): Promise<Buff
 async function membership(
   values: readonly string[],
 ): Promise<{ found: boolean; falsePositiveRate: number }[]> {
-  const questions = values.map((value) => askMembership('s', 'users', value, [day]));
+  const questions = values.map((value) => askMembership('users', value, placesOf(['s'], [day])));
   const calls = questions.flatMap((question) => question.calls);
   const replies = await readPipeline(redis, calls, replyDeadlineMs);
   return questions.map(({ decode }, i) => decode([replies[i]]));

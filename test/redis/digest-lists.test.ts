@@ -4,6 +4,7 @@
  */
 import { Redis } from 'ioredis';
 import t from 'tap';
+import { placesOf } from '../../src/compliance/place.js';
 import { askSamples } from '../../src/compliance/sketch-questions.js';
 import { sketchKey, sketchSuffix, systemKey } from '../../src/redis/keys.js';
 import { digestElementsMax } from '../../src/redis/scripts.js';
@@ -27,7 +28,7 @@ t.beforeEach(async () => {
 const hour = bucketAt('hour', now);
 
 async function samplesIn(system: string, metric: string): Promise<number> {
-  const { calls, decode } = askSamples(system, metric, [hour]);
+  const { calls, decode } = askSamples(metric, placesOf([system], [hour]));
   const reply = await redis.callBuffer(calls[0].name, calls[0].args);
   return decode([reply]).digest?.count ?? 0;
 }

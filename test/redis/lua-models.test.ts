@@ -1,6 +1,7 @@
 /** What Lua writes is what the TypeScript models say: Bloom filters byte for byte, top lists item for item. */
 import { Redis } from 'ioredis';
 import t from 'tap';
+import { placesOf } from '../../src/compliance/place.js';
 import { askMembership } from '../../src/compliance/sketch-questions.js';
 import { readPipeline } from '../../src/redis/pipeline.js';
 import {
@@ -54,7 +55,7 @@ t.test('filters grow to the bytes of the model, through six layers', async (t) =
   t.ok(stored.equals(model), 'byte for byte');
 
   const asked = [...namesFrom('user-', 2_000), ...namesFrom('foreign-', 2_000), ...values.slice(-1_000)];
-  const questions = asked.map((value) => askMembership('s', 'users', value, [day]));
+  const questions = asked.map((value) => askMembership('users', value, placesOf(['s'], [day])));
   const replies = await readPipeline(
     redis,
     questions.flatMap((question) => question.calls),
@@ -89,7 +90,7 @@ t.test(
     await apply(redis, { membership: [[suffix, 900, bloomKeys(['ada'])]] });
     const days = [bucketAt('day', 86_400_000), day];
     const ask = async (value: string) => {
-      const question = askMembership('s', 'users', value, days);
+      const question = askMembership('users', value, placesOf(['s'], days));
       return question.decode(await readPipeline(redis, question.calls, replyDeadlineMs));
     };
     t.match(await ask('ada'), { found: true, exists: [false, true], saturated: false });

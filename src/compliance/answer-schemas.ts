@@ -1,0 +1,193 @@
+/** Answers of the questions. They list every field they have: what is not here is not sent. */
+import { type TSchema, Type } from 'typebox';
+
+const orNull = <Schema extends TSchema>(schema: Schema) => Type.Union([schema, Type.Null()]);
+const about = {
+  system: orNull(Type.String({ description: '`*` where all were asked; null for several.' })),
+  systems: Type.Optional(Type.Array(Type.String(), { description: 'Where several were asked, up to 100.' })),
+  systems_asked: Type.Integer(),
+  timestamp: Type.String({ description: 'The instant that was asked about.' }),
+  computed_at: Type.String({ description: 'When this answer was made.' }),
+};
+const said = {
+  ...about,
+  window: orNull(Type.String()),
+  tz: orNull(Type.String({ description: 'The zone that was asked for.' })),
+  from: Type.String({ description: 'First instant covered.' }),
+  to: Type.String({ description: 'First instant after it.' }),
+  coverage: Type.Enum(['complete', 'partial', 'expired'], {
+    description: 'Whether all that was ever stored for this time is in the answer, some of it, or none.',
+  }),
+};
+const text = Type.String();
+const whole = Type.Integer();
+const number = Type.Number();
+
+const interval = { standard_error: number, lower: whole, upper: whole };
+export const distinctAnswer = Type.Object(
+  {
+    metric: text,
+    count: whole,
+    accuracy: Type.String({ description: 'One standard error, as a percentage.' }),
+    bound: Type.Object({ ...interval, confidence: number }),
+    ...said,
+  },
+  { title: 'Distinct', description: 'How many, with the standard error and a 95% interval.' },
+);
+
+export const activityAnswer = Type.Object(
+  {
+    user_id: Type.Optional(text),
+    ip: Type.Optional(text),
+    accessed: Type.Boolean(),
+    probability: orNull(
+      Type.Number({ description: 'That the answer is right; null where a "no" is not certain.' }),
+    ),
+    false_positive_rate: number,
+    saturated: Type.Boolean({ description: 'A filter has taken more than it was made for.' }),
+    note: text,
+    ...said,
+  },
+  { title: 'Activity', description: 'Yes or no, and how certain that is.' },
+);
+
+const item = Type.Object(
+  {
+    item: text,
+    count: Type.Integer({ description: 'Never less than the truth.' }),
+    lower: whole,
+    upper: whole,
+    guaranteed: Type.Boolean({ description: 'Certainly among the top k.' }),
+  },
+  { title: 'TopItem' },
+);
+export const topAnswer = Type.Object(
+  {
+    metric: text,
+    k: whole,
+    items: Type.Array(item),
+    floor: Type.Integer({ description: 'No value that is not tracked has more than this.' }),
+    ...said,
+  },
+  { title: 'Top', description: 'The largest counts, each with its bounds.' },
+);
+
+const uniques = {
+  unique_users: whole,
+  unique_sessions: whole,
+  unique_ips: whole,
+  bounds: Type.Object({
+    unique_users: Type.Object(interval),
+    unique_sessions: Type.Object(interval),
+    unique_ips: Type.Object(interval),
+  }),
+  from: text,
+  to: text,
+  coverage: said.coverage,
+};
+export const summaryAnswer = Type.Object(
+  {
+    ...about,
+    hourly: Type.Object({ ...uniques, top_users: Type.Array(item), top_ips: Type.Array(item) }),
+    daily: Type.Object(uniques),
+  },
+  { title: 'Summary', description: 'The hour and the day that hold the instant.' },
+);
+
+const bound = Type.Object(
+  {
+    rank_error: Type.Number({ description: 'Estimated error of the rank, 0 to 1.' }),
+    lower: Type.Number({ description: 'The value that far below.' }),
+    upper: Type.Number({ description: 'The value that far above.' }),
+  },
+  { title: 'PercentileBound' },
+);
+const quantiles = {
+  percentiles: Type.Record(Type.String(), orNull(number), { description: 'p50 and so on; p999 is 99.9.' }),
+  bounds: Type.Record(Type.String(), bound),
+  count: Type.Integer({ description: 'Samples.' }),
+  min: orNull(number),
+  max: orNull(number),
+  unit: orNull(text),
+};
+export const percentilesAnswer = Type.Object(
+  {
+    metric: text,
+    ...quantiles,
+    ...said,
+  },
+  {
+    title: 'Percentiles',
+    description: 'The percentiles, each with its estimated error; null where there are no samples.',
+  },
+);
+export const latencyAnswer = Type.Object(
+  {
+    metric: text,
+    ...quantiles,
+    sla_status: Type.Record(Type.String(), Type.Enum(['PASS', 'FAIL'])),
+    ...said,
+  },
+  {
+    title: 'LatencySummary',
+    description: 'The percentiles, and the usual targets where the unit is milliseconds.',
+  },
+);
+export const slaAnswer = Type.Object(
+  {
+    metric: text,
+    percentile: number,
+    value: number,
+    threshold: number,
+    status: Type.Enum(['PASS', 'FAIL']),
+    margin: number,
+    certain: Type.Boolean({ description: 'The verdict is the same anywhere within the bound.' }),
+    bound,
+    count: whole,
+    unit: orNull(text),
+    ...said,
+  },
+  { title: 'Sla', description: 'The verdict, and whether it is certain.' },
+);
+
+const step = { from: text, to: text, count: Type.Integer({ description: 'For an item, an upper bound.' }) };
+export const seriesAnswer = Type.Object(
+  {
+    metric: text,
+    item: Type.Optional(text),
+    unit: orNull(text),
+    ...about,
+    step: text,
+    tz: said.tz,
+    from: said.from,
+    to: said.to,
+    coverage: said.coverage,
+    points: Type.Array(
+      Type.Object({
+        ...step,
+        lower: Type.Optional(whole),
+        upper: Type.Optional(whole),
+        by_type: Type.Optional(Type.Record(Type.String(), whole)),
+        percentiles: Type.Optional(Type.Record(Type.String(), orNull(number))),
+      }),
+      { description: 'One a step, zero where nothing came.' },
+    ),
+  },
+  { title: 'TimeSeries', description: 'The same question, asked of every step of a range.' },
+);
+
+export const summariesAnswer = Type.Object(
+  {
+    summaries: Type.Array(
+      Type.Union([
+        summaryAnswer,
+        Type.Object(
+          { system: text, error: Type.Object({ code: text, status: whole, detail: text }) },
+          { title: 'SummaryFailed' },
+        ),
+      ]),
+    ),
+    failed: Type.Integer({ description: 'How many carry an error instead of an answer.' }),
+  },
+  { title: 'Summaries', description: 'One a system, in the order asked; a part that failed is marked.' },
+);

@@ -1,0 +1,100 @@
+/**
+ * Covered questions: a question about a scope, answered with what it covers. One round trip, unless the scope
+ * is a range of which something asked first has expired: then one more, for what is certainly kept.
+ */
+import type { Clock } from '../clock.js';
+import { Problem } from '../errors.js';
+import type { Window } from '../windows/cover.js';
+import { formatInstant } from '../windows/instant.js';
+import { type Coverage, combineCoverage, type Retention } from '../windows/retention.js';
+import { askHistory, coverageOf } from './history.js';
+import { type Place, placesOf } from './place.js';
+import { type Ask, all, combine, map, type Question } from './question.js';
+import { type Cover, coversOf, type Kind, type Scope } from './scope.js';
+
+export interface QueryDependencies {
+  ask: Ask;
+  retention: Retention;
+  clock: Clock;
+}
+
+/** What every answer says about itself. */
+export interface Said {
+  /** The one that was asked; `*` for all, null for several. */
+  system: string | null;
+  systems?: string[];
+  systems_asked: number;
+  window: Window | null;
+  tz: string | null;
+  timestamp: string;
+  from: string;
+  to: string;
+  coverage: Coverage;
+  computed_at: string;
+}
+
+/** Places that one question may read: some tens of milliseconds of Redis. */
+const PLACES_MAX = 20_000;
+/** Names that an answer repeats. */
+const SYSTEMS_NAMED_MAX = 100;
+
+type Asking<Answer> = (places: readonly Place[]) => Question<Answer>;
+type Existing = { exists: boolean[] };
+
+/** Which systems and which time were asked about, as an answer says it. */
+export function saidOf({ systems, isAll, window, tz, at }: Scope, now: number) {
+  const one = systems.length === 1 ? systems[0] : null;
+  return {
+    system: isAll ? '*' : one,
+    ...(one === null && systems.length <= SYSTEMS_NAMED_MAX ? { systems: [...systems] } : {}),
+    systems_asked: systems.length,
+    window,
+    tz,
+    timestamp: formatInstant(at),
+    computed_at: formatInstant(now),
+  };
+}
+
+export function createCovered({ ask, retention, clock }: QueryDependencies) {
+  /** The question with what its answer covers. */
+  function covered<Answer extends Existing>(
+    scope: Scope,
+    { buckets, from, to }: Cover,
+    asking: Asking<Answer>,
+  ): Question<Answer & { said: Said }> {
+    const { systems } = scope;
+    const now = clock.now();
+    const places = placesOf(systems, buckets);
+    if (places.length > PLACES_MAX) {
+      const detail = `${systems.length} systems in ${buckets.length} buckets are more than ${PLACES_MAX} together`;
+      throw new Problem('question_too_large', detail, { errors: [{ pointer: '/system', detail }] });
+    }
+    const histories = systems.map((system) => askHistory(system, buckets, retention, now));
+    return map(combine({ answer: asking(places), histories: all(histories) }), ({ answer, histories }) => {
+      const parts = histories.map((history, i) => {
+        const exists = answer.exists.slice(i * buckets.length, (i + 1) * buckets.length);
+        return coverageOf(history, buckets, exists, retention, now);
+      });
+      const coverage = combineCoverage(parts);
+      const span = { from: formatInstant(from), to: formatInstant(to) };
+      return { ...answer, said: { ...saidOf(scope, now), ...span, coverage } };
+    });
+  }
+
+  return {
+    covered,
+    /** The question for the first way to cover a scope. */
+    preferred<Answer extends Existing>(kind: Kind, scope: Scope, asking: Asking<Answer>) {
+      const [cover] = coversOf(kind, scope, retention, clock.now());
+      return covered(scope, cover, asking);
+    },
+    /** Asks, if need be twice. */
+    async askCovered<Answer extends Existing>(kind: Kind, scope: Scope, asking: Asking<Answer>) {
+      const [first, second] = coversOf(kind, scope, retention, clock.now());
+      const answer = await ask(covered(scope, first, asking));
+      return answer.said.coverage === 'complete' || !second ? answer : ask(covered(scope, second, asking));
+    },
+  };
+}
+
+export type Covered = ReturnType<typeof createCovered>;

@@ -1,0 +1,139 @@
+/**
+ * Scopes: which systems and which time a question is about, from its parameters.
+ *
+ *   window, timestamp           the aligned UTC window that holds the timestamp (default now)
+ *   window, timestamp, tz       the same as people in that zone live it
+ *   window, timestamp, rolling  the window's length of time up to the timestamp
+ *   from, to                    any instants; `to` defaults to now
+ *
+ * An aligned window is kept as such, or refused. Any other span is put together from the fewest buckets that a
+ * metric keeps, and where an end lies inside the finest of them, it widens to its edge. What is kept of an
+ * old time depends on when it was written: first the finest grain is asked, and only where some of that has
+ * expired, once more the grains that are certainly still there.
+ */
+import { Problem } from '../errors.js';
+import { readGrains } from '../sketches/registry.js';
+import type { Bucket, Grain } from '../windows/bucket.js';
+import { DAY_MS, HOUR_MS, MINUTE_MS } from '../windows/civil.js';
+import { cover, type Span, spanOf, type Window, windowMs } from '../windows/cover.js';
+import { coverRange, rangeDaysMax } from '../windows/range.js';
+import type { Retention } from '../windows/retention.js';
+import { rollingSpan } from '../windows/rolling.js';
+import { createZones, type Zone } from '../windows/zone.js';
+import { invalid, readInstant } from './parameters.js';
+
+export type Kind = keyof typeof readGrains;
+
+export interface SpanParameters {
+  window?: Window | undefined;
+  timestamp?: string | undefined;
+  from?: string | undefined;
+  to?: string | undefined;
+  rolling?: boolean | undefined;
+  tz?: string | undefined;
+}
+
+export interface Scope {
+  /** Ascending, each once. */
+  systems: readonly string[];
+  /** Whether these are all there are. */
+  isAll: boolean;
+  /** As asked; null for a range. */
+  window: Window | null;
+  tz: string | null;
+  /** The instant asked about, milliseconds. */
+  at: number;
+  span: Span;
+  /** Whether the span is an aligned UTC window. */
+  isAligned: boolean;
+  /** The same text for what asks about the same time. What moves with now says so, and is as old as its answer. */
+  label: string;
+}
+
+export type TimeScope = Omit<Scope, 'systems' | 'isAll'>;
+
+/** Zones that were asked about, remembered: which they are does not change. */
+const zones = createZones();
+
+/** The zone of a name, undefined for UTC. @throws Problem parameter_invalid */
+export function readZone(name: string | undefined): Zone | undefined {
+  if (name === undefined || name.toUpperCase() === 'UTC') return undefined;
+  const zone = zones.find(name);
+  if (!zone) throw invalid('tz', 'must be an IANA name such as Europe/Berlin');
+  return zone;
+}
+
+const alone = (name: string, other: string) => invalid(name, `cannot go with ${other}`);
+
+/** Names the first parameter that does not go with another one. */
+function refuseTogether(parameters: SpanParameters, names: (keyof SpanParameters)[], other: string): void {
+  const found = names.find((name) => parameters[name] !== undefined && parameters[name] !== false);
+  if (found) throw alone(found, other);
+}
+
+function readRange(from: string | undefined, to: string | undefined, now: number): Span {
+  if (from === undefined) throw invalid('from', 'is required with to');
+  const span = { from: readInstant('from', from), to: to === undefined ? now : readInstant('to', to) };
+  if (span.to <= span.from) throw invalid(to === undefined ? 'from' : 'to', 'must be later than from');
+  if (span.to - span.from > rangeDaysMax * DAY_MS) {
+    throw invalid('from', `must be at most ${rangeDaysMax} days before to`);
+  }
+  return span;
+}
+
+/**
+ * The time a question is about.
+ * @param fallback the window where none is asked for
+ * @throws Problem parameter_invalid, zone_unsupported
+ */
+export function readTime(parameters: SpanParameters, fallback: Window, now: number): TimeScope {
+  const { window = fallback, timestamp, from, to, rolling, tz } = parameters;
+  if (from !== undefined || to !== undefined) {
+    refuseTogether(parameters, ['window', 'timestamp', 'rolling', 'tz'], 'from and to');
+    return rangeScope(from, to, now);
+  }
+  const at = timestamp === undefined ? now : readInstant('timestamp', timestamp);
+  const when = timestamp === undefined ? 'now' : String(at);
+  const zone = readZone(tz);
+  if (rolling) {
+    refuseTogether(parameters, ['tz'], 'rolling');
+    const span = rollingSpan(window, at, windowMs[window] > HOUR_MS ? HOUR_MS : MINUTE_MS);
+    return { window, tz: null, at, span, isAligned: false, label: `rolling ${window} ${when}` };
+  }
+  const span = zone ? zone.spanOf(window, at) : spanOf(window, at);
+  const name = zone?.name ?? (tz === undefined ? null : 'UTC');
+  const label = `${window} ${span.from} ${when} ${name ?? ''}`;
+  return { window, tz: name, at, span, isAligned: !zone, label };
+}
+
+/** The time from one instant to another. @throws Problem parameter_invalid */
+export function rangeScope(from: string | undefined, to: string | undefined, now: number): TimeScope {
+  const span = readRange(from, to, now);
+  const label = `${span.from} ${to === undefined ? 'now' : span.to}`;
+  return { window: null, tz: null, at: now, span, isAligned: false, label };
+}
+
+export interface Cover extends Span {
+  buckets: readonly Bucket[];
+}
+
+/**
+ * What can be read to answer a scope, the preferred one first: where its coverage is not complete, the next.
+ * @throws Problem window_unsupported, which names the windows kept
+ */
+export function coversOf(kind: Kind, time: TimeScope, retention: Retention, now: number): Cover[] {
+  const grains: Partial<Record<Window, Grain>> = readGrains[kind];
+  if (time.isAligned && time.window) {
+    const grain = grains[time.window];
+    if (grain) return [{ ...time.span, buckets: cover(time.window, time.at, grain) }];
+    const detail = `is not kept for ${kind}; use one of ${Object.keys(grains).join(', ')}`;
+    throw new Problem('window_unsupported', `window ${detail}`, { errors: [{ pointer: '/window', detail }] });
+  }
+  const kept = [...new Set(Object.values(grains))];
+  const certain = kept.map((grain) => ({ grain, from: now - retention[grain] }));
+  // Minutes are written only while their time is within their retention.
+  const hoped = certain.map((row) => (row.grain === 'minute' ? row : { ...row, from: -Infinity }));
+  const covers = [coverRange(time.span, hoped), coverRange(time.span, certain)];
+  const isSame = covers[0].buckets.length === covers[1].buckets.length && covers[0].from === covers[1].from;
+  return isSame ? covers.slice(0, 1) : covers;
+}

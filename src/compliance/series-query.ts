@@ -1,0 +1,160 @@
+/**
+ * Time series: one question asked of every step of a range, in one go. A step is an aligned window, in UTC or in
+ * a zone; the range widens to whole steps. Nothing is summed up that cannot be: the distinct values of two hours
+ * are not those of both, so each point is read from its own buckets.
+ */
+import { Problem } from '../errors.js';
+import { distinctMetrics, percentileAliases, readGrains, topMetrics, unitOf } from '../sketches/registry.js';
+import { quantile } from '../sketches/t-digest.js';
+import { bucketsIn, grains } from '../windows/bucket.js';
+import type { Span, Window } from '../windows/cover.js';
+import { formatInstant } from '../windows/instant.js';
+import { coverRange } from '../windows/range.js';
+import { combineCoverage } from '../windows/retention.js';
+import { askEventCounts, askItemCount } from './count-questions.js';
+import { createCovered, type QueryDependencies, type Said } from './covered.js';
+import { invalid, type Percentile } from './parameters.js';
+import type { Place } from './place.js';
+import { all, type Question } from './question.js';
+import type { Kind, Scope } from './scope.js';
+import { askDistinct, askSamples } from './sketch-questions.js';
+
+/** What a series is of. */
+export type Series =
+  | { of: 'distinct'; metric: string }
+  | { of: 'events' }
+  | { of: 'item'; metric: string; item: string }
+  | { of: 'percentiles'; metric: string; percentiles: readonly Percentile[] };
+
+interface SeriesParameters {
+  item?: string | undefined;
+  percentiles: readonly Percentile[];
+}
+
+const has = (rows: readonly { metric: string }[], metric: string) =>
+  rows.some((row) => row.metric === metric);
+
+/** What a metric name means here. A numeric key that is called like another metric is not reached. */
+export function readSeries(metric: string, { item, percentiles }: SeriesParameters): Series {
+  if (has(topMetrics, metric)) {
+    if (item === undefined) throw invalid('item', `is required: whose count in ${metric}`);
+    return { of: 'item', metric, item };
+  }
+  if (item !== undefined) throw invalid('item', `has no meaning for ${metric}`);
+  if (metric === 'events') return { of: 'events' };
+  if (has(distinctMetrics, metric)) return { of: 'distinct', metric };
+  return { of: 'percentiles', metric: percentileAliases.get(metric) ?? metric, percentiles };
+}
+
+/** Days of counters that one question reads: each holds up to 12,960 fields. */
+const COUNTER_DAYS_MAX = 100;
+
+interface Steps {
+  step: Window;
+  spans: readonly Span[];
+}
+
+const startAndEnd = ({ from, to }: Span) => ({ from: formatInstant(from), to: formatInstant(to) });
+
+export function createSeriesQueries(dependencies: QueryDependencies) {
+  const { ask } = dependencies;
+  const { covered } = createCovered(dependencies);
+
+  /** One point a step, each from its own buckets. */
+  async function points<Answer extends { exists: boolean[] }, Point>(
+    kind: Kind,
+    scope: Scope,
+    { step, spans }: Steps,
+    asking: (places: readonly Place[]) => Question<Answer>,
+    pointOf: (answer: Answer) => Point,
+  ) {
+    const kept = grains.filter((grain) => (Object.values(readGrains[kind]) as string[]).includes(grain));
+    const questions = spans.map((span) => {
+      const cover = coverRange(
+        span,
+        kept.map((grain) => ({ grain, from: Number.NEGATIVE_INFINITY })),
+      );
+      if (cover.from === span.from && cover.to === span.to) return covered(scope, cover, asking);
+      const detail = `${step} is finer than ${kept[0]}, the finest that is kept for ${kind}`;
+      throw new Problem('window_unsupported', detail, { errors: [{ pointer: '/step', detail }] });
+    });
+    const places = questions.reduce((sum, { calls }) => sum + calls.length, 0);
+    if (places > SERIES_CALLS_MAX) {
+      const detail = `${spans.length} points of ${scope.systems.length} systems read too much at once`;
+      throw new Problem('question_too_large', detail, { errors: [{ pointer: '/step', detail }] });
+    }
+    const answers = await ask(all(questions));
+    const said = answers.map((answer) => answer.said);
+    return {
+      points: answers.map((answer, i) => ({ ...startAndEnd(spans[i]), ...pointOf(answer) })),
+      ...saidOfAll(said, spans),
+    };
+  }
+
+  async function events(scope: Scope, { spans }: Steps) {
+    const buckets = bucketsIn('day', spans[0].from, spans[spans.length - 1].to);
+    if (buckets.length * scope.systems.length > COUNTER_DAYS_MAX) {
+      const detail = `events are read from at most ${COUNTER_DAYS_MAX} days of systems at once`;
+      throw new Problem('question_too_large', detail, { errors: [{ pointer: '/from', detail }] });
+    }
+    const cover = { buckets, from: buckets[0].start, to: buckets[buckets.length - 1].end };
+    const { counts, said } = await ask(covered(scope, cover, (places) => askEventCounts(places, spans)));
+    return {
+      points: counts.map(({ count, byType }, i) => ({ ...startAndEnd(spans[i]), count, by_type: byType })),
+      ...saidOfAll([said], spans),
+    };
+  }
+
+  return async (series: Series, scope: Scope, steps: Steps) => {
+    const { step } = steps;
+    switch (series.of) {
+      case 'events':
+        return { metric: 'events', unit: null, step, ...(await events(scope, steps)) };
+      case 'distinct': {
+        const { metric } = series;
+        const asking = (places: readonly Place[]) => askDistinct(metric, places);
+        const point = ({ count, lower, upper }: { count: number; lower: number; upper: number }) => ({
+          count,
+          lower,
+          upper,
+        });
+        return { metric, unit: null, step, ...(await points('distinct', scope, steps, asking, point)) };
+      }
+      case 'item': {
+        const { metric, item } = series;
+        const asking = (places: readonly Place[]) => askItemCount(metric, item, places);
+        const point = ({ count, lower }: { count: number; lower: number }) => ({
+          count,
+          lower,
+          upper: count,
+        });
+        return { metric, item, unit: null, step, ...(await points('top', scope, steps, asking, point)) };
+      }
+      case 'percentiles': {
+        const { metric, percentiles } = series;
+        const asking = (places: readonly Place[]) => askSamples(metric, places);
+        const answer = await points('percentiles', scope, steps, asking, ({ digest }) => ({
+          count: digest?.count ?? 0,
+          percentiles: Object.fromEntries(
+            percentiles.map(({ name, percentile }) => [
+              name,
+              digest ? quantile(digest, percentile / 100) : null,
+            ]),
+          ),
+        }));
+        return { metric, unit: unitOf(metric), step, ...answer };
+      }
+    }
+  };
+}
+
+/** Commands of one series. */
+const SERIES_CALLS_MAX = 50_000;
+
+function saidOfAll(parts: readonly Said[], spans: readonly Span[]) {
+  const { window: _, ...said } = parts[0];
+  const ends = startAndEnd({ from: spans[0].from, to: spans[spans.length - 1].to });
+  return { ...said, ...ends, coverage: combineCoverage(parts.map(({ coverage }) => coverage)) };
+}
+
+export type SeriesQueries = ReturnType<typeof createSeriesQueries>;

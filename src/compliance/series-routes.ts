@@ -1,0 +1,72 @@
+/** Questions that are many at once: one for every step of a range, and the summaries of many systems. */
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
+import { problemAnswers } from '../problem-schema.js';
+import { seriesPointsMax, stepSpans } from '../windows/steps.js';
+import * as answers from './answer-schemas.js';
+import { readPercentiles } from './parameters.js';
+import { type ComplianceOptions, questionProblems } from './routes.js';
+import * as schemas from './schemas.js';
+import { rangeScope, readTime, readZone } from './scope.js';
+import { readSeries, type SeriesQueries } from './series-query.js';
+import type { Summaries } from './summaries.js';
+
+interface SeriesOptions extends Omit<ComplianceOptions, 'queries' | 'percentileQueries'> {
+  seriesQueries: SeriesQueries;
+  summaries: Summaries;
+}
+
+const tags = ['compliance'];
+
+export const seriesRoutes: FastifyPluginAsyncTypebox<SeriesOptions> = async (app, options) => {
+  const { seriesQueries, summaries, readSystems, respond, clock } = options;
+
+  app.get(
+    '/timeseries/:metric',
+    {
+      schema: {
+        tags,
+        operationId: 'timeseries',
+        summary: 'The same question for every step of a range',
+        params: schemas.seriesParams,
+        querystring: schemas.seriesQuery,
+        response: { 200: answers.seriesAnswer, ...problemAnswers([...questionProblems, 'series_too_long']) },
+      },
+    },
+    async (request, reply) => {
+      const { system, from, to, step = '1h', tz, item, percentiles } = request.query;
+      const { metric } = request.params;
+      const list = readPercentiles(percentiles ?? '50,95,99');
+      const series = readSeries(metric, { item, percentiles: list });
+      const time = rangeScope(from, to, clock.now());
+      const zone = readZone(tz);
+      const spans = stepSpans(time.span, step, { zone, pointsMax: seriesPointsMax });
+      const scope = { ...time, tz: zone?.name ?? null, ...(await readSystems(system)) };
+      const names = list.map(({ name }) => name).join();
+      const terms = {
+        metric,
+        step,
+        tz: zone?.name ?? '',
+        ...(item === undefined ? {} : { item }),
+        percentiles: names,
+      };
+      return respond(request, reply, { scope, terms }, () => seriesQueries(series, scope, { step, spans }));
+    },
+  );
+
+  app.post(
+    '/summaries',
+    {
+      schema: {
+        tags,
+        operationId: 'summaries',
+        summary: 'Many systems at a glance',
+        body: schemas.summariesBody,
+        response: { 200: answers.summariesAnswer, ...problemAnswers(questionProblems) },
+      },
+    },
+    async ({ body: { systems, timestamp } }) => {
+      const time = readTime({ timestamp }, '1h', clock.now());
+      return summaries(systems.map((system) => ({ ...time, systems: [system], isAll: false })));
+    },
+  );
+};

@@ -1,0 +1,39 @@
+/** The summaries of many systems, a few at a time. One that fails is marked, and the rest still comes. */
+import { Problem, problems } from '../errors.js';
+import type { Queries } from './query.js';
+import type { Scope } from './scope.js';
+
+/** Summaries that are computed at once. */
+const AT_ONCE_MAX = 10;
+
+type Summary = Awaited<ReturnType<Queries['summary']>>;
+
+interface Failed {
+  system: string;
+  error: { code: string; status: number; detail: string };
+}
+
+function failed(system: string, cause: unknown): Failed {
+  const problem =
+    cause instanceof Problem ? cause : new Problem('internal', problems.internal.title, {}, { cause });
+  const { code, message: detail } = problem;
+  return { system, error: { code, status: problems[code].status, detail } };
+}
+
+/** @param summary computes one, or has it from the cache */
+export function createSummaries(summary: (scope: Scope) => Promise<Summary>) {
+  return async (scopes: readonly Scope[]) => {
+    const summaries: (Summary | Failed)[] = new Array(scopes.length);
+    let next = 0;
+    const work = async () => {
+      for (let i = next++; i < scopes.length; i = next++) {
+        const scope = scopes[i];
+        summaries[i] = await summary(scope).catch((error: unknown) => failed(scope.systems[0], error));
+      }
+    };
+    await Promise.all(Array.from({ length: AT_ONCE_MAX }, work));
+    return { summaries, failed: summaries.filter((one) => 'error' in one).length };
+  };
+}
+
+export type Summaries = ReturnType<typeof createSummaries>;

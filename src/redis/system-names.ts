@@ -1,0 +1,49 @@
+/**
+ * The names of all systems, for questions about all of them. They are read anew when the last reading is some
+ * seconds old, so a system that was just created may be missing from an answer for that long. Where Redis cannot
+ * be reached the last reading serves: what depends on it may still be answered from a cache.
+ */
+import type { Redis } from 'ioredis';
+import type { Clock } from '../clock.js';
+import { Problem } from '../errors.js';
+import { directoryKeys } from './keys.js';
+import { call, isUnavailable, readPipeline } from './pipeline.js';
+
+const READ_AGAIN_MS = 5_000;
+
+interface NamesDependencies {
+  redis: Redis;
+  timeoutMs: number;
+  clock: Clock;
+}
+
+export function createSystemNames({ redis, timeoutMs, clock }: NamesDependencies) {
+  let names: readonly string[] | undefined;
+  let readAt = Number.NEGATIVE_INFINITY;
+  let reading: Promise<readonly string[]> | undefined;
+
+  async function read(): Promise<readonly string[]> {
+    try {
+      const [reply] = await readPipeline(redis, [call('ZRANGE', directoryKeys.names, 0, -1)], timeoutMs);
+      names = (reply as string[]).sort();
+      readAt = clock.now();
+      return names;
+    } catch (error) {
+      const cause = error as Error;
+      if (names) return names;
+      if (!isUnavailable(cause)) throw cause;
+      throw new Problem('redis_unavailable', 'Redis cannot be reached or is too slow', {}, { cause });
+    }
+  }
+
+  /** All names, ascending. @throws Problem redis_unavailable */
+  return async (): Promise<readonly string[]> => {
+    if (names && clock.now() - readAt < READ_AGAIN_MS) return names;
+    reading ??= read().finally(() => {
+      reading = undefined;
+    });
+    return reading;
+  };
+}
+
+export type SystemNames = ReturnType<typeof createSystemNames>;
