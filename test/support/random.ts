@@ -26,3 +26,8 @@ export function shuffled<Item>(items: readonly Item[], random: Random): Item[] {
   }
   return copy;
 }
+
+/** One of some items. */
+export function pick<Item>(items: readonly Item[], random: Random): Item {
+  return items[Math.floor(random() * items.length)] as Item;
+}
