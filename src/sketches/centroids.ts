@@ -101,8 +101,8 @@ function weightedMean(low: number, high: number, shareOfHigh: number): number {
   return Math.min(Math.max(low * (1 - shareOfHigh) + high * shareOfHigh, low), high);
 }
 
-/** Merges sorted runs, neighbours first, so that n centroids in r runs take n log r steps. */
-function mergeRuns(runs: readonly Centroids[]): Run {
+/** Merges sorted runs into one, neighbours first, so that n centroids in r runs take n log r steps. */
+export function mergeRuns(runs: readonly Centroids[]): Run {
   const length = runs.reduce((sum, { means }) => sum + means.length, 0);
   let from = emptyRun(length);
   let starts: number[] = [];

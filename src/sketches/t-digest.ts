@@ -16,15 +16,17 @@
  * 2021): the mean of a centroid is then near its largest sample, and the median was off by 15 points.
  *
  * In Redis: a list whose element 0 is a header with a generation and whose other elements are digests.
- * Writers only append: the envelope, then msgpack of [count, min, max, means as float64 LE bytes, weights].
- * One sample takes 19 to 35 bytes, 250 of them 2 KB, a packed digest about 1 KB. Moments will be one more element and version 2.
+ * Writers only append: the envelope, then msgpack of [count, min, max, means as float64 LE bytes, weights,
+ * moments as [mean, rest, m2, m3, m4]], the last two empty while nothing is packed. One sample takes 20 to 36
+ * bytes, 250 of them 2 KB, a packed digest about 1 KB.
  *
  * Dunning, Ertl 2019, "Computing extremely accurate quantiles using t-digests".
  */
 import { endianness } from 'node:os';
 import { Decoder, Encoder } from '@msgpack/msgpack';
-import { type Centroids, packCentroids, singlesMax } from './centroids.js';
+import { type Centroids, mergeRuns, packCentroids, singlesMax } from './centroids.js';
 import { envelopeBytes, readEnvelope, SketchFormatError, writeEnvelope } from './envelope.js';
+import { type Moments, mergeMoments, momentsOfSamples } from './moments.js';
 
 export interface Digest extends Centroids {
   /** Samples. */
@@ -32,6 +34,8 @@ export interface Digest extends Centroids {
   /** Smallest and largest sample; Infinity and -Infinity in an empty digest. */
   min: number;
   max: number;
+  /** Undefined while every centroid is one sample: then the samples tell them. */
+  moments: Moments | undefined;
 }
 
 /** The digest of finite samples in any order. Throws `RangeError` if one is not finite. */
@@ -48,8 +52,9 @@ export function digestOf(samples: readonly number[] | Float64Array): Digest {
     throw new RangeError('A digest takes finite samples only.');
   }
   const weights = new Float64Array(count).fill(1);
-  if (count <= singlesMax) return { count, min, max, means, weights };
-  return { count, min, max, ...packCentroids([{ means, weights }], count) };
+  if (count <= singlesMax) return { count, min, max, means, weights, moments: undefined };
+  const moments = momentsOfSamples(means);
+  return { count, min, max, moments, ...packCentroids([{ means, weights }], count) };
 }
 
 /** The digest of all samples of all digests; the empty digest for none. */
@@ -64,7 +69,16 @@ export function mergeDigests(digests: readonly Digest[]): Digest {
     min = Math.min(min, digest.min);
     max = Math.max(max, digest.max);
   }
-  return { count, min, max, ...packCentroids(filled, count) };
+  const singles = mergeRuns(filled.filter((digest) => !digest.moments));
+  const packed = filled.filter((digest) => digest.moments);
+  const moments = count > singlesMax ? momentsOfAll(singles.means, packed) : undefined;
+  return { count, min, max, moments, ...packCentroids([singles, ...packed], count) };
+}
+
+function momentsOfAll(samples: Float64Array, packed: readonly Digest[]): Moments {
+  const all = packed.flatMap(({ moments }) => moments ?? []);
+  if (samples.length > 0) all.push(momentsOfSamples(samples));
+  return mergeMoments(all);
 }
 
 /**
@@ -129,11 +143,13 @@ const isLittleEndian = endianness() === 'LE';
 const encoder = new Encoder();
 const decoder = new Decoder();
 
-/** The blob: envelope and msgpack. Weights are left out where all are 1, as in what a writer appends. */
+/** The blob: envelope and msgpack. */
 export function encodeDigest(digest: Digest): Buffer {
-  const { count, min, max, means, weights } = digest;
-  const singles = count === means.length;
-  const body = encoder.encodeSharedRef([count, min, max, littleEndian(means), singles ? [] : [...weights]]);
+  const { count, min, max, means, weights, moments } = digest;
+  const packed = moments
+    ? [[...weights], [moments.mean, moments.rest, moments.m2, moments.m3, moments.m4]]
+    : [[], []];
+  const body = encoder.encodeSharedRef([count, min, max, littleEndian(means), ...packed]);
   const blob = writeEnvelope('digest', Buffer.allocUnsafe(envelopeBytes + body.length));
   blob.set(body, envelopeBytes);
   return blob;
@@ -151,23 +167,34 @@ function littleEndian(numbers: Float64Array): Uint8Array {
 
 /** The reverse of `encodeDigest`. Throws `SketchFormatError` on bytes that are not a digest. */
 export function decodeDigest(bytes: Uint8Array): Digest {
-  const [count, min, max, meanBytes, weightList] = unpack(readEnvelope('digest', bytes));
+  const [count, min, max, meanBytes, weightList, momentList] = unpack(readEnvelope('digest', bytes));
   if (
     typeof count === 'number' &&
     typeof min === 'number' &&
     typeof max === 'number' &&
     meanBytes instanceof Uint8Array &&
-    Array.isArray(weightList)
+    Array.isArray(weightList) &&
+    Array.isArray(momentList)
   ) {
     const view = new DataView(meanBytes.buffer, meanBytes.byteOffset, meanBytes.byteLength);
     const means = new Float64Array(Math.floor(meanBytes.length / 8));
     for (let i = 0; i < means.length; i++) means[i] = view.getFloat64(8 * i, true);
     const weights =
       weightList.length === 0 ? new Float64Array(means.length).fill(1) : Float64Array.from(weightList);
-    const digest = { count, min, max, means, weights };
-    if (weights.length * 8 === meanBytes.length && isSound(digest)) return digest;
+    const moments = readMoments(count, momentList);
+    const digest = { count, min, max, means, weights, moments };
+    const isPacked = weightList.length > 0;
+    const isWhole = weights.length * 8 === meanBytes.length && isPacked === (moments !== undefined);
+    if (isWhole && isSound(digest)) return digest;
   }
   throw new SketchFormatError('The fields of a digest are broken.');
+}
+
+/** Undefined where there are none, and where they are broken: what is packed must have some. */
+function readMoments(count: number, list: readonly unknown[]): Moments | undefined {
+  const [mean, rest, m2, m3, m4] = list.filter((value) => typeof value === 'number');
+  if (m4 === undefined || list.length !== 5 || m2 < 0 || m4 < 0) return undefined;
+  return Number.isFinite(mean + rest) ? { count, mean, rest, m2, m3, m4 } : undefined;
 }
 
 /** Weights that add up, means that ascend between min and max; NaN passes none of it. */

@@ -16,7 +16,7 @@ const blobOf = (fields: unknown) => Buffer.concat([writeEnvelope('digest', Buffe
 
 t.test('a digest comes back as it went, on every data set and from any place in a buffer', async (t) => {
   for (const set of dataSets) {
-    for (const length of [0, 1, 2, 100, 101, 5_000]) {
+    for (const length of [0, 1, 2, 100, 250, 251, 5_000]) {
       const digest = digestOf(numbersOf(set, length, length));
       const blob = encodeDigest(digest);
       t.strictSame(decodeDigest(blob), digest, `${set} ${length}`);
@@ -50,22 +50,33 @@ t.test('one sample takes at most 48 bytes, a full digest about 1 KB', async (t) 
 t.test('bytes that are no digest are refused', async (t) => {
   const means = new Uint8Array(new Float64Array([1, 2]).buffer);
   const nan = new Uint8Array(new Float64Array([Number.NaN, 2]).buffer);
-  t.equal(decodeDigest(blobOf([2, 1, 2, means, [1, 1]])).count, 2, 'the form that is right');
+  const moments = [1.5, 0, 0.5, 0, 0.125];
+  t.equal(decodeDigest(blobOf([2, 1, 2, means, [1, 1], moments])).count, 2, 'the form that is right');
+  t.equal(decodeDigest(blobOf([2, 1, 2, means, [], []])).count, 2, 'the form without weights');
   for (const fields of [
     null,
     7,
     {},
     [],
     [2, 1, 2, means],
-    [2, 1, 2, means, [1]],
-    [3, 1, 2, means, [1, 1]],
-    [2, 1, 2, means, [2, 0]],
-    [2, 1, 2, means, [1, 'x']],
-    [2, 1, 2, nan, [1, 1]],
-    [2, 1.5, 2, means, [1, 1]],
-    [2, 1, 1.5, means, [1, 1]],
-    [2, '1', 2, means, [1, 1]],
-    [2, 1, 2, 'means', [1, 1]],
+    [2, 1, 2, means, []],
+    [2, 1, 2, means, [1], moments],
+    [3, 1, 2, means, [1, 1], moments],
+    [2, 1, 2, means, [2, 0], moments],
+    [2, 1, 2, means, [1, 'x'], moments],
+    [2, 1, 2, nan, [1, 1], moments],
+    [2, 1.5, 2, means, [1, 1], moments],
+    [2, 1, 1.5, means, [1, 1], moments],
+    [2, '1', 2, means, [1, 1], moments],
+    [2, 1, 2, 'means', [1, 1], moments],
+    [2, 1, 2, means, [1, 1], []],
+    [2, 1, 2, means, [], moments],
+    [2, 1, 2, means, [1, 1], 'moments'],
+    [2, 1, 2, means, [1, 1], [1.5, 0, 0.5, 0]],
+    [2, 1, 2, means, [1, 1], [1.5, 0, 0.5, 0, '1']],
+    [2, 1, 2, means, [1, 1], [Number.NaN, 0, 0.5, 0, 0.125]],
+    [2, 1, 2, means, [1, 1], [1.5, 0, -1, 0, 0.125]],
+    [2, 1, 2, means, [1, 1], [1.5, 0, 0.5, 0, -1]],
   ]) {
     t.throws(() => decodeDigest(blobOf(fields)), SketchFormatError, JSON.stringify(fields));
   }
