@@ -121,6 +121,25 @@ export const percentilesAnswer = Type.Object(
     description: 'The percentiles, each with its estimated error; null where there are no samples.',
   },
 );
+export const statsAnswer = Type.Object(
+  {
+    metric: text,
+    count: Type.Integer({ description: 'Samples.' }),
+    mean: orNull(number),
+    variance: orNull(Type.Number({ description: 'Of the samples themselves: divided by their number.' })),
+    standard_deviation: orNull(number),
+    skewness: orNull(Type.Number({ description: '0 where both sides of the mean are alike.' })),
+    kurtosis: orNull(Type.Number({ description: '3 for a normal distribution.' })),
+    min: orNull(number),
+    max: orNull(number),
+    unit: orNull(text),
+    ...said,
+  },
+  {
+    title: 'Statistics',
+    description: 'Exact but for rounding; null where it is not defined, as without samples.',
+  },
+);
 export const latencyAnswer = Type.Object(
   {
     metric: text,

@@ -4,6 +4,7 @@
  * threshold can be told from a clear one.
  */
 import { Problem } from '../errors.js';
+import { momentsOf, type Statistics } from '../sketches/moments.js';
 import { percentileAliases, unitOf } from '../sketches/registry.js';
 import { type Digest, quantile, rankError } from '../sketches/t-digest.js';
 import { createCovered, type QueryDependencies, type Said } from './covered.js';
@@ -23,6 +24,17 @@ const latencyPercentiles: Percentile[] = [
   { name: 'p99', percentile: 99 },
   { name: 'p999', percentile: 99.9 },
 ];
+
+const noStatistics: Statistics = {
+  count: 0,
+  mean: null,
+  variance: null,
+  standard_deviation: null,
+  skewness: null,
+  kurtosis: null,
+  min: null,
+  max: null,
+};
 
 interface Quantile {
   value: number;
@@ -101,6 +113,12 @@ export function createPercentileQueries(dependencies: QueryDependencies) {
         unit: unit(metric),
         ...said,
       };
+    },
+
+    /** Moments are exact but for the rounding of sums, so there is no bound to tell. */
+    async stats(metric: string, scope: Scope) {
+      const { digest, said } = await samples(metric, scope);
+      return { metric, ...(digest ? momentsOf(digest) : noStatistics), unit: unit(metric), ...said };
     },
 
     async latencySummary(metric: string, scope: Scope) {

@@ -148,6 +148,27 @@ const complianceRoutes: FastifyPluginAsyncTypebox<ComplianceOptions> = async (ap
   );
 
   app.get(
+    '/stats/:metric',
+    {
+      schema: {
+        tags,
+        operationId: 'stats',
+        summary: 'Mean, spread and shape of a measurement',
+        params: schemas.percentileParams,
+        querystring: schemas.statsQuery,
+        response: { 200: answers.statsAnswer, ...problems },
+      },
+    },
+    async (request, reply) => {
+      const { metric } = request.params;
+      const scope = await scopeOf(request.query, '1h');
+      return respond(request, reply, { scope, terms: { metric } }, () =>
+        percentileQueries.stats(metric, scope),
+      );
+    },
+  );
+
+  app.get(
     '/sla/check',
     {
       schema: {

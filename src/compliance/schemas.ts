@@ -105,6 +105,7 @@ export const percentilesQuery = Type.Object(
   },
   strict,
 );
+export const statsQuery = Type.Object({ system, ...time('1h', 'percentiles') }, strict);
 export const slaQuery = Type.Object(
   {
     metric: percentileParams.properties.metric,

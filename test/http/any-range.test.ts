@@ -167,6 +167,22 @@ t.test('percentiles: within one point of rank', async (t) => {
   }
 });
 
+t.test('statistics: those of exactly these samples', async (t) => {
+  for (let i = 0; i < CASES; i++) {
+    const question = someQuestion(['1d']);
+    const path = pathOf('stats/latency_ms', question);
+    const { body, span } = await ask<Answer & Record<string, number>>(t, path, question);
+    const samples = question.systems.flatMap((system) => truth.samples('latency_ms', system, span));
+    t.equal(body.count, samples.length);
+    if (samples.length === 0) continue;
+    const mean = samples.reduce((sum, one) => sum + one, 0) / samples.length;
+    const variance = samples.reduce((sum, one) => sum + (one - mean) ** 2, 0) / samples.length;
+    t.ok(Math.abs(body.mean - mean) <= 1e-9 * Math.abs(mean));
+    t.ok(Math.abs(body.variance - variance) <= 1e-9 * variance + 1e-9);
+    t.strictSame([body.min, body.max], [Math.min(...samples), Math.max(...samples)]);
+  }
+});
+
 t.test('series: each point is the answer for its step, and they tile the range', async (t) => {
   for (const step of ['1h', '1d', '1w', '1M']) {
     for (const tz of zones) {

@@ -196,6 +196,8 @@ const successes: Call[] = [
   asked('summary/{system}', 'summary/crm'),
   asked('percentiles/{metric}', `percentiles/api_latency?${crm}&percentiles=50,99.9`),
   asked('percentiles/{metric}', 'percentiles/latency_ms?system=none'),
+  asked('stats/{metric}', `stats/api_latency?${crm}`),
+  asked('stats/{metric}', 'stats/nothing?system=none&window=1d'),
   asked('sla/check', `sla/check?metric=api_latency&${crm}&threshold=200`),
   asked('latency/summary/{system}', 'latency/summary/crm'),
   asked('distinct/{metric}', `distinct/users?${crm}&system=erp&from=2026-01-01T00:00:00Z`),
