@@ -157,6 +157,57 @@ export function formatPercentiles(answer: Answer<'percentilesAnswer'>): string[]
   return [...formatFields(fields), '', ...formatQuantiles(answer)];
 }
 
+const statisticNames = [
+  'mean',
+  'standard_deviation',
+  'variance',
+  'skewness',
+  'kurtosis',
+  'min',
+  'max',
+] as const;
+
+export function formatStats(answer: Answer<'statsAnswer'>): string[] {
+  const { metric, count, unit, coverage } = answer;
+  const units: Partial<Record<string, string | null>> = {
+    mean: unit,
+    standard_deviation: unit,
+    min: unit,
+    max: unit,
+  };
+  return formatFields([
+    ['statistics', `${metric} of ${named(answer)}`],
+    ['window', spanText(answer)],
+    ['samples', formatCount(count)],
+    ...statisticNames.map((name): [string, string] => [
+      name.replace('_', ' '),
+      withUnit(answer[name], units[name] ?? null),
+    ]),
+    coverageField(coverage),
+  ]);
+}
+
+export function formatSeries(answer: Answer<'seriesAnswer'>): string[] {
+  const { metric, item, step, points, unit, coverage } = answer;
+  const right = true;
+  const names = Object.keys(points[0]?.percentiles ?? {});
+  const columns = [{ title: 'from' }, { title: 'count', right }, ...names.map((title) => ({ title, right }))];
+  const rows = points.map(({ from, count, percentiles }) => [
+    from,
+    formatCount(count),
+    ...names.map((name) => withUnit(percentiles?.[name] ?? null, unit)),
+  ]);
+  return [
+    ...formatFields([
+      ['series', `${item === undefined ? '' : `${item} in `}${metric} of ${named(answer)}`],
+      ['window', `steps of ${step}, ${spanText(answer)}`],
+      coverageField(coverage),
+    ]),
+    '',
+    ...formatTable(columns, rows),
+  ];
+}
+
 export function formatLatency(answer: Answer<'latencyAnswer'>): string[] {
   const targets = Object.entries(answer.sla_status);
   const lines = formatPercentiles(answer);

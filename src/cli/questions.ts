@@ -79,6 +79,28 @@ export const questions: readonly Question[] = [
     format: answers.formatPercentiles,
   },
   {
+    usage: 'stats <metric>',
+    description: 'mean, spread and shape of a measurement',
+    path: inPath('stats'),
+    options: [system(), ...time()],
+    format: answers.formatStats,
+  },
+  {
+    usage: 'series <metric>',
+    description: 'users, sessions, ips, events, a top list or a measurement over time',
+    path: inPath('timeseries'),
+    options: [
+      system(),
+      required('--from <instant>', 'first instant of the range'),
+      option('--to <instant>', 'first instant after the range (default: now)'),
+      option('--step <length>', '1m, 5m, 15m, 1h, 1d, 1w or 1M (default: 1h)'),
+      option('--tz <zone>', 'time zone of days, weeks and months, such as Europe/Berlin (default: UTC)'),
+      option('--item <item>', 'whose count in a top list'),
+      option('--percentiles <list>', 'of a measurement (default: 50,95,99)'),
+    ],
+    format: answers.formatSeries,
+  },
+  {
     usage: 'sla',
     description: 'is a percentile within its threshold; ends with 1 where it is not',
     path: () => '/compliance/sla/check',

@@ -73,6 +73,40 @@ const questions: [values: string[], lines: RegExp[], json: object][] = [
     { system: 'crm', percentiles: { p50: 30 } },
   ],
   [
+    ['stats', 'api_latency', '--system', 'crm'],
+    [/^samples +5$/m, /^mean +30 milliseconds$/m, /^variance +200$/m, /^skewness +0$/m],
+    { mean: 30, min: 10, max: 50 },
+  ],
+  [
+    ['series', 'events', '--system', 'crm', '--from', '2026-03-02T08:00:00Z'],
+    [/^window +steps of 1h, 2026-03-02T08:00/m, /^2026-03-02T09:00\S+ +0$/m, /^2026-03-02T10:00\S+ +5$/m],
+    { points: [{ count: 0 }, { count: 0 }, { count: 5, by_type: { user_login: 5 } }] },
+  ],
+  [
+    ['series', 'api_latency', '--system', 'crm', '--from', '2026-03-02T09:00:00Z', '--percentiles', '50'],
+    [/^2026-03-02T09:00\S+ +0 +no data$/m, /^2026-03-02T10:00\S+ +5 +30 milliseconds$/m],
+    { points: [{ percentiles: { p50: null } }, { percentiles: { p50: 30 } }] },
+  ],
+  [
+    ['series', 'active_users', '--item', 'ann', '--system', '*', '--from', '2026-03-02T10:00:00Z'],
+    [/^series +ann in active_users of 5 systems$/m, /^2026-03-02T10:00\S+ +10$/m],
+    { item: 'ann', system: '*', points: [{ count: 10, lower: 10, upper: 10 }] },
+  ],
+  [
+    ['distinct', 'users', '--system', 'crm', '--system', '..', '--window', '1d', '--tz', 'Europe/Berlin'],
+    [
+      /^distinct +users of 2 systems$/m,
+      /^window +1d, 2026-03-01T23:00\S+ to 2026-03-02T23:00/m,
+      /^count +4$/m,
+    ],
+    { system: null, systems: ['..', 'crm'], count: 4 },
+  ],
+  [
+    ['top', 'active_users', '--system', 'crm', '--from', '2026-03-02T10:00:00Z'],
+    [/^window +2026-03-02T10:00\S+ to 2026-03-02T11:00/m, /^1 +ann +2 /m],
+    { window: null, items: [{ item: 'ann' }, {}, {}, {}] },
+  ],
+  [
     ['systems'],
     [/^crm +2026-03-02T10:30/m, /^5 of 5 systems$/m],
     { total: 5, systems: [{ system: '%2E' }, { system: '-db' }, { system: '..' }], next: null },
