@@ -15,6 +15,12 @@ export function createMetrics() {
   const register = new Registry();
   const registers = [register];
   let isReady = () => false;
+  const cacheAnswers = new Counter({
+    name: 'papertrail_cache_answers_total',
+    help: 'Questions answered, by endpoint and by where the answer came from.',
+    labelNames: ['endpoint', 'state'],
+    registers,
+  });
   const metrics = {
     register,
     requestSeconds: new Histogram({
@@ -72,6 +78,37 @@ export function createMetrics() {
       name: 'papertrail_digest_folds_total',
       help: 'Digest lists folded, by outcome.',
       labelNames: ['outcome'],
+      registers,
+    }),
+    cacheAnswers,
+    cacheHitRatio: new Gauge({
+      name: 'papertrail_cache_hit_ratio',
+      help: 'Share of all answers so far that were not computed for their request.',
+      registers,
+      async collect() {
+        const { values } = await cacheAnswers.get();
+        const all = values.reduce((sum, { value }) => sum + value, 0);
+        const missed = values.reduce(
+          (sum, { labels, value }) => sum + (labels.state === 'miss' ? value : 0),
+          0,
+        );
+        this.set(all === 0 ? 0 : 1 - missed / all);
+      },
+    }),
+    cacheRefreshes: new Counter({
+      name: 'papertrail_cache_refreshes_total',
+      help: 'Answers renewed in the background, by endpoint and outcome.',
+      labelNames: ['endpoint', 'outcome'],
+      registers,
+    }),
+    cacheEvictions: new Counter({
+      name: 'papertrail_cache_evictions_total',
+      help: 'Answers dropped from the memory of this process to make room.',
+      registers,
+    }),
+    cacheBytes: new Gauge({
+      name: 'papertrail_cache_bytes',
+      help: 'Bytes of answers in the memory of this process, compressed forms included.',
       registers,
     }),
     redisErrors: new Counter({

@@ -4,6 +4,8 @@
  *   pt:{<system>}                                            the system's record: epoch, since, numeric keys
  *   pt:{<system>}:<sketch>:<metric>:<grain>:<bucket>         a sketch
  *   pt:directory:{names}:<names|last>                        all systems, and the last event of each
+ *   pt:cache:{<endpoint>:<systems>:<window>:<bucket>:...}    an answer; with :lock, who computes it
+ *   pt:cache:{generations}                                   how often answers were invalidated
  *
  * The braces are a Redis Cluster hash tag: all keys of one system live in one slot, so one script can update
  * them. Outside text (system names, numeric metadata keys) is percent-encoded here, so that `{`, `}`, `:`,
@@ -12,6 +14,7 @@
  * Scripts get the root key in KEYS and build the others as root .. ':' .. suffix, with suffixes from here:
  * one key a system to declare instead of thirty (docs/adr/0003).
  */
+import { createHash } from 'node:crypto';
 import type { Bucket } from '../windows/bucket.js';
 
 export const sketchKinds = ['hll', 'bloom', 'top', 'over', 'digest', 'count', 'written'] as const;
@@ -37,6 +40,61 @@ export const writtenKey = (system: string, day: Bucket): string => sketchKey(sys
 
 /** All system names (sorted set, every score 0), and the last event of each (hash, epoch milliseconds). */
 export const directoryKeys = { names: 'pt:directory:{names}:names', last: 'pt:directory:{names}:last' };
+
+/** What makes two questions the same one. */
+export interface CacheQuestion {
+  endpoint: string;
+  /** Those that the asker may see, in any order: it is what the answer is about that counts. */
+  systems: readonly string[];
+  window: string;
+  bucket: string;
+  /** Of these systems and this endpoint (cache/generations.ts). */
+  generation: string;
+  /** Everything else that changes the answer, in any order; a list counts in its order. */
+  parameters: Readonly<Record<string, string | number | boolean | undefined | readonly string[]>>;
+}
+
+/** Longest tag of a cache key that is spelled out; a longer one is hashed. */
+const CACHE_TAG_BYTES_MAX = 480;
+
+/** Parts never hold the separators, which encodePart encodes. */
+function encodeParameters(parameters: CacheQuestion['parameters']): string {
+  const pairs = Object.entries(parameters).flatMap(([name, value]) => {
+    if (value === undefined) return [];
+    const text = typeof value === 'object' ? value.map(encodePart).join(',') : encodePart(String(value));
+    return [`${encodePart(name)}=${text}`];
+  });
+  return pairs.sort().join('&');
+}
+
+/**
+ * The key of an answer. Questions that mean the same have one key, whatever the order of their parts; others never
+ * share one. At most 512 bytes: where the parts are longer, their hash stands for them.
+ */
+export function cacheKey({
+  endpoint,
+  systems,
+  window,
+  bucket,
+  generation,
+  parameters,
+}: CacheQuestion): string {
+  const names = [...new Set(systems)].sort().map(encodePart).join(',');
+  const rest = [window, bucket, generation].map(encodePart).join(':');
+  const tag = `${encodePart(endpoint)}:${names}:${rest}:${encodeParameters(parameters)}`;
+  if (tag.length <= CACHE_TAG_BYTES_MAX) return `pt:cache:{${tag}}`;
+  return `pt:cache:{#${createHash('sha256').update(tag).digest('base64url')}}`;
+}
+
+/** Who computes an answer, in the slot of the answer. */
+export const cacheLockKey = (key: string): string => `${key}:lock`;
+
+/** How often answers were invalidated: a hash of counters. */
+export const generationsKey = 'pt:cache:{generations}';
+
+/** The counter of an endpoint, of a system, of both or, without either, of everything. */
+export const generationField = (endpoint: string | undefined, system: string | undefined): string =>
+  `${endpoint === undefined ? '*' : encodePart(endpoint)}:${system === undefined ? '*' : encodePart(system)}`;
 
 interface ParsedKey {
   system: string;

@@ -59,6 +59,10 @@ const names = [
   'register-systems-2',
   'list-systems-2',
   'check-membership-n',
+  'claim-answer-2',
+  'store-answer-2',
+  'read-generations-1',
+  'raise-generations-1',
 ] as const;
 export type ScriptName = (typeof names)[number];
 

@@ -20,6 +20,8 @@ export const sketchTypes = {
   bloom: { letter: 'B', version: 1 },
   digest: { letter: 'D', version: 2 },
   digestHeader: { letter: 'H', version: 1 },
+  /** No sketch, but what was computed from some, as the cache keeps it. */
+  answer: { letter: 'A', version: 1 },
 } as const satisfies Record<string, { letter: string; version: number }>;
 
 export type SketchType = keyof typeof sketchTypes;

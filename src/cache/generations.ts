@@ -1,0 +1,97 @@
+/**
+ * Generations: invalidation without deletion. The key of an answer holds a generation, the sum of the counters of
+ * what it is about; to invalidate is to raise a counter, and what was stored under the old sum is never found again
+ * and expires by itself. No process has to be told, and no list of keys has to be kept or scanned.
+ *
+ * The counters stand in one hash in Redis, one for an endpoint, for a system, for both, or for everything. Every
+ * process looks once a second whether they have changed (a few bytes where not), so an invalidation holds at once
+ * where it was made, and `lookEveryMs` and a round trip later everywhere.
+ *
+ * A counter that is lost must not make an old answer valid again. So each life of the hash has a random base, which
+ * is a part of every generation: a hash that was evicted, flushed or lost in a failover comes back under another
+ * base, and every answer of before is out of reach. The same keeps the hash small: past `fieldsMax` counters it
+ * begins anew, which invalidates everything once.
+ *
+ * Redis away: the generations last seen stay in use, so cached answers go on being found. Before they are seen for
+ * the first time a process uses a base of its own and shares nothing.
+ */
+import type { Redis } from 'ioredis';
+import { generationField, generationsKey } from '../redis/keys.js';
+import { encodePayload } from '../redis/payload.js';
+import { type Call, callScript, readPipeline } from '../redis/pipeline.js';
+import { scripts } from '../redis/scripts.js';
+
+export const lookEveryMs = 1_000;
+const HASH_SECONDS = 7 * 86_400;
+/** Counters of one hash; a look at as many takes Redis about a millisecond. */
+const fieldsMax = 2_000;
+
+/** What to invalidate: these systems (all where absent) at this endpoint (all where absent). */
+export interface Invalidation {
+  systems?: readonly string[] | undefined;
+  endpoint?: string | undefined;
+}
+
+interface GenerationsDependencies {
+  redis: Redis;
+  timeoutMs: number;
+  randomId: () => string;
+}
+
+export function createGenerations({ redis, timeoutMs, randomId }: GenerationsDependencies) {
+  let base = randomId();
+  let total = 0;
+  let counters = new Map<string, number>();
+
+  async function ask(call: Call): Promise<void> {
+    const [reply] = (await readPipeline(redis, [call], timeoutMs)) as [string[]];
+    if (reply.length === 0) return;
+    const fields = new Map<string, string>();
+    for (let i = 0; i < reply.length; i += 2) fields.set(reply[i], reply[i + 1]);
+    const seen = { base: fields.get('base') ?? '', total: Number(fields.get('total')) };
+    // Replies on one connection come in order, but a new connection may lead to a replica that lags.
+    if (seen.base === base && seen.total < total) return;
+    ({ base, total } = seen);
+    fields.delete('base');
+    fields.delete('total');
+    counters = new Map([...fields].map(([field, count]) => [field, Number(count)]));
+  }
+
+  const count = (endpoint: string | undefined, system: string | undefined): number =>
+    counters.get(generationField(endpoint, system)) ?? 0;
+
+  return {
+    /** Looks whether anything was invalidated. @throws where Redis does not answer */
+    look: (): Promise<void> =>
+      ask(
+        callScript(
+          scripts['read-generations-1'],
+          [generationsKey],
+          [randomId(), `${base}.${total}`, HASH_SECONDS],
+        ),
+      ),
+
+    /** Makes answers invalid, here at once. @throws where Redis does not answer */
+    async invalidate({ systems, endpoint }: Invalidation): Promise<void> {
+      const fields = (systems ?? [undefined]).map((system) => generationField(endpoint, system));
+      for (let from = 0; from < fields.length; from += fieldsMax / 2) {
+        const part = encodePayload(fields.slice(from, from + fieldsMax / 2));
+        const args = [randomId(), HASH_SECONDS, fieldsMax, part];
+        await ask(callScript(scripts['raise-generations-1'], [generationsKey], args));
+      }
+    },
+
+    /**
+     * The generation of answers of an endpoint about some systems; `*` means all there are. It changes whenever
+     * one of them is invalidated.
+     */
+    generationOf(systems: readonly string[], endpoint: string): string {
+      if (total === 0) return base;
+      let sum = systems.includes('*') ? total : count(undefined, undefined) + count(endpoint, undefined);
+      for (const system of systems) sum += count(undefined, system) + count(endpoint, system);
+      return sum === 0 ? base : `${base}.${sum}`;
+    },
+  };
+}
+
+export type Generations = ReturnType<typeof createGenerations>;

@@ -1,0 +1,91 @@
+/**
+ * Cached answers on the wire: the bytes as they are held, with the headers that let clients keep them too.
+ *
+ *   ETag            strong, with a suffix for each encoding, since compressed bytes are other bytes (RFC 9110, 8.8.3.3)
+ *   304             where If-None-Match names that tag or is `*` (13.1.2)
+ *   Cache-Control   private; the times of cache/policies.ts, counted from the computation (RFC 9111, RFC 5861)
+ *   Age             since the computation, so max-age minus Age is what is left
+ *   Cache-Status    where the answer came from (RFC 9211); a stale one says so in `ttl` and `detail`
+ *   Vary            Accept-Encoding
+ *
+ * A hit costs a few headers and a Buffer: no schema is walked, nothing is serialised or compressed. The encoding is
+ * chosen as @fastify/compress chooses it for everything else; it leaves alone what has a Content-Encoding, and what
+ * is below its threshold, which is the one of the cache.
+ */
+import { negotiate } from '@fastify/accept-negotiator';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { CachedAnswer } from '../cache/answers.js';
+import { type Encoding, encodings } from '../cache/entry.js';
+import { encodedBytesMin } from '../cache/memory.js';
+
+const CONTENT_TYPE = 'application/json; charset=utf-8';
+const supported: Encoding[] = [...encodings];
+const seconds = (ms: number) => Math.max(0, Math.floor(ms / 1_000));
+
+/** Whether the client will not have an answer from before its request: `Cache-Control: no-cache` or `max-age=0`. */
+export function wantsFresh({ headers }: Pick<FastifyRequest, 'headers'>): boolean {
+  const control = headers['cache-control'];
+  if (control !== undefined) return /(?:^|[\s,])(?:no-cache|max-age=0)(?:$|[\s,])/i.test(control);
+  return headers.pragma !== undefined && /(?:^|[\s,])no-cache(?:$|[\s,])/i.test(headers.pragma);
+}
+
+function encodingFor({ headers }: FastifyRequest, bodyBytes: number): Encoding | undefined {
+  const accepted = headers['accept-encoding'];
+  if (typeof accepted !== 'string' || bodyBytes < encodedBytesMin) return undefined;
+  if (headers['x-no-compression'] !== undefined) return undefined;
+  return negotiate(accepted.toLowerCase(), supported) ?? undefined;
+}
+
+/** Whether an If-None-Match names a tag, quotes included. The comparison is weak: `W/` says nothing here. */
+function isNamed(condition: string | undefined, tag: string): boolean {
+  if (condition === undefined) return false;
+  if (condition.trim() === '*') return true;
+  const tags: readonly string[] = condition.match(/"[^"]*"/g) ?? [];
+  return tags.includes(tag);
+}
+
+/** Where an answer came from, in the words of RFC 9211. */
+function cacheStatus({ state, entry, now }: CachedAnswer, forced: boolean): string {
+  const ttl = Math.floor((entry.freshUntil - now) / 1_000);
+  const forward = forced ? 'request' : 'miss';
+  switch (state) {
+    case 'hit_l1':
+      return `papertrail; hit; ttl=${ttl}`;
+    case 'hit_l2':
+      return `papertrail; hit; ttl=${ttl}; detail=shared`;
+    case 'stale':
+      return `papertrail; hit; ttl=${ttl}; detail=stale-while-revalidate`;
+    case 'error_stale':
+      return `papertrail; hit; ttl=${ttl}; detail=stale-if-error`;
+    case 'miss':
+      return `papertrail; fwd=${forward}; stored; ttl=${ttl}`;
+    case 'coalesced':
+      return `papertrail; fwd=${forward}; collapsed; ttl=${ttl}`;
+    case 'off':
+      return 'papertrail; fwd=bypass';
+  }
+}
+
+/** Sends an answer, or 304 where the client has it. */
+export async function sendAnswer(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  answer: CachedAnswer,
+): Promise<FastifyReply> {
+  const { entry, state, now } = answer;
+  const { body, tag } = entry;
+  const encoding = encodingFor(request, body.length);
+  const etag = encoding === undefined ? `"${tag}"` : `"${tag}-${encoding}"`;
+  reply.headers({
+    etag,
+    'cache-control': state === 'off' ? 'private, no-cache' : entry.cacheControl,
+    'cache-status': cacheStatus(answer, wantsFresh(request)),
+    vary: 'Accept-Encoding',
+    age: seconds(now - entry.computedAt),
+  });
+  if (isNamed(request.headers['if-none-match'], etag)) return reply.code(304).send();
+  reply.header('content-type', CONTENT_TYPE);
+  if (encoding === undefined) return reply.send(body);
+  reply.header('content-encoding', encoding);
+  return reply.send(await answer.encoded(encoding));
+}
