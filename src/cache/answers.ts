@@ -77,7 +77,7 @@ export function createAnswerCache(dependencies: AnswerCacheDependencies) {
   const hot = createHotQuestions<{ question: Question; compute: Compute }>();
   const flights = new Map<string, Flight>();
   const children = new Map<string, { inc(): void }>();
-  let fadeAt = 0;
+  let fadeAt = clock.now() + FADE_MS;
 
   function tally(endpoint: string, state: string): void {
     const id = `${state} ${endpoint}`;
@@ -97,11 +97,24 @@ export function createAnswerCache(dependencies: AnswerCacheDependencies) {
   /** `behind`: nobody waits for it, somebody has an older answer. */
   function depart(question: Question, compute: Compute, newerThan: number, behind = false): Flight {
     const { key, endpoint, refresh } = question;
-    const found = fly(question, compute, newerThan);
-    const landed = found.then(async (first) => (await first.rest) ?? first);
-    const flight = { refresh, found, landed };
+    // It is off the list before anybody hears from it, so nobody joins what is over.
+    const end = () => {
+      if (flights.get(key) === flight) flights.delete(key);
+    };
+    const found = fly(question, compute, newerThan).then(
+      (first) => {
+        if (!first.rest) end();
+        return first;
+      },
+      (error: Error) => {
+        end();
+        throw error;
+      },
+    );
+    const landed = found.then(async (first) => (first.rest ? first.rest.finally(end) : first));
+    const flight: Flight = { refresh, found, landed };
     flights.set(key, flight);
-    landed.catch(() => undefined).finally(() => flights.delete(key));
+    landed.catch(() => undefined); // those who wait for it are told
     if (behind) countRefresh(endpoint, landed);
     else found.then(({ rest }) => rest && countRefresh(endpoint, rest)).catch(() => undefined);
     return flight;

@@ -1,0 +1,289 @@
+/** The cache of one process and its Redis: which answer goes out, and what it costs. */
+import t, { type Test } from 'tap';
+import { Problem } from '../../../src/errors.js';
+import { counted, createTestClock, question, startCache, textOf } from '../../support/answer-cache.js';
+import { startRedis } from '../../support/redis-server.js';
+import { withRedis } from '../../support/redis-state.js';
+import { startTurnCounter } from '../../support/turn-counter.js';
+import { until } from '../../support/until.js';
+
+const server = await startRedis();
+t.teardown(() => server.stop());
+t.beforeEach(() => withRedis(server, (redis) => redis.flushall()));
+
+const SECOND = 1_000;
+const HOUR = 3_600_000;
+const gone = new Problem('redis_unavailable', 'gone for this test');
+
+async function twoCaches(t: Pick<Test, 'teardown'>) {
+  const clock = createTestClock();
+  const caches = await Promise.all([
+    startCache(server.socket, { clock }),
+    startCache(server.socket, { clock }),
+  ]);
+  t.teardown(() => Promise.all(caches.map((one) => one.stop())));
+  return { clock, one: caches[0], other: caches[1] };
+}
+
+t.test('an answer is computed once and then comes from memory, in another process from Redis', async (t) => {
+  const { one, other } = await twoCaches(t);
+  const compute = counted();
+  t.equal((await one.cache.get(question('a'), compute)).state, 'miss');
+  t.equal((await one.cache.get(question('a'), compute)).state, 'hit_l1');
+  await one.cache.settle();
+  const shared = await other.cache.get(question('a'), compute);
+  t.equal(shared.state, 'hit_l2');
+  t.equal((await other.cache.get(question('a'), compute)).state, 'hit_l1');
+  t.equal(textOf(shared), '{"run":1}');
+  t.equal(compute.runs, 1);
+  t.strictSame(await one.tallies(), { miss: 1, hit_l1: 1 });
+  t.strictSame(await other.tallies(), { hit_l2: 1, hit_l1: 1 });
+  const [mine] = await Promise.all([one.cache.get(question('a'), compute)]);
+  t.strictSame({ ...shared.entry, encoded: {} }, { ...mine.entry, encoded: {} }, 'both say the same of it');
+});
+
+t.test('a hit asks Redis for nothing, a miss makes two round trips', async (t) => {
+  const counter = await startTurnCounter(server);
+  const { cache, stop } = await startCache(counter.socket, { clock: createTestClock() });
+  t.teardown(async () => {
+    await stop();
+    await counter.stop();
+  });
+  await counter.begin();
+  await cache.get(question('turns'), counted());
+  await cache.settle();
+  t.equal(counter.turns.length, 2, 'get-or-lock, store-and-unlock');
+  await counter.begin();
+  await cache.get(question('turns'), counted());
+  t.equal(counter.turns.length, 0);
+});
+
+t.test('requests that come at once share one computation', async (t) => {
+  const { one } = await twoCaches(t);
+  const compute = counted();
+  const answers = await Promise.all(
+    Array.from({ length: 1_000 }, () => one.cache.get(question('a'), compute)),
+  );
+  t.equal(compute.runs, 1);
+  t.equal(new Set(answers.map(textOf)).size, 1);
+  t.strictSame(await one.tallies(), { miss: 1, coalesced: 999 });
+});
+
+t.test(
+  'a stale answer goes out at once, from memory and from Redis, and is renewed once behind it',
+  async (t) => {
+    const { clock, one, other } = await twoCaches(t);
+    const compute = counted();
+    await one.cache.get(question('a'), compute);
+    await one.cache.settle();
+    clock.pass(31 * SECOND);
+
+    const fromRedis = await Promise.all([1, 2, 3].map(() => other.cache.get(question('a'), compute)));
+    t.strictSame(
+      fromRedis.map((answer) => [answer.state, textOf(answer)]),
+      [1, 2, 3].map(() => ['stale', '{"run":1}']),
+    );
+    await other.cache.settle();
+    t.equal(compute.runs, 2);
+    t.equal(textOf(await other.cache.get(question('a'), compute)), '{"run":2}');
+
+    const fromMemory = await Promise.all([1, 2, 3].map(() => one.cache.get(question('a'), compute)));
+    t.ok(fromMemory.every(({ state }) => state === 'stale'));
+    await one.cache.settle();
+    t.equal(textOf(await one.cache.get(question('a'), compute)), '{"run":2}', 'what the other has computed');
+    t.equal(compute.runs, 2);
+    t.strictSame(await one.refreshes(), { shared: 1 });
+    t.strictSame(await other.refreshes(), { computed: 1 });
+  },
+);
+
+t.test('an answer past its stale time is waited for', async (t) => {
+  const { clock, one } = await twoCaches(t);
+  const compute = counted();
+  await one.cache.get(question('a'), compute);
+  clock.pass(61 * SECOND);
+  const answer = await one.cache.get(question('a'), compute);
+  t.strictSame([answer.state, textOf(answer)], ['miss', '{"run":2}']);
+});
+
+t.test('a request for an answer of now gets one, which is good for the others too', async (t) => {
+  const { clock, one, other } = await twoCaches(t);
+  const compute = counted();
+  const now = question('a', { refresh: true });
+  await one.cache.get(question('a'), compute);
+  clock.pass(SECOND);
+  const answers = await Promise.all([1, 2, 3].map(() => one.cache.get(now, compute)));
+  t.strictSame(answers.map(textOf), ['{"run":2}', '{"run":2}', '{"run":2}'], 'one computation for all three');
+  await one.cache.settle();
+  t.equal(textOf(await one.cache.get(question('a'), compute)), '{"run":2}');
+  t.equal(textOf(await other.cache.get(question('a'), compute)), '{"run":2}');
+  clock.pass(SECOND);
+  t.equal(textOf(await other.cache.get(now, compute)), '{"run":3}', 'and no older one will do');
+});
+
+t.test('a request for an answer of now does not take what another only looked up', async (t) => {
+  const { clock, one, other } = await twoCaches(t);
+  const compute = counted();
+  await one.cache.get(question('a'), compute);
+  await one.cache.settle();
+  clock.pass(SECOND);
+  const [plain, fresh] = await Promise.all([
+    other.cache.get(question('a'), compute),
+    other.cache.get(question('a', { refresh: true }), compute),
+  ]);
+  t.strictSame([textOf(plain), textOf(fresh)], ['{"run":1}', '{"run":2}']);
+});
+
+t.test('where nothing new can be had the last answer goes out, up to its limit', async (t) => {
+  const { clock, one, other } = await twoCaches(t);
+  const compute = counted();
+  const fails = counted(() => {
+    throw gone;
+  });
+  await one.cache.get(question('a'), compute);
+  await one.cache.settle();
+  clock.pass(10 * 60 * SECOND);
+  const answer = await one.cache.get(question('a'), fails);
+  t.strictSame([answer.state, textOf(answer)], ['error_stale', '{"run":1}']);
+  t.equal((await one.cache.get(question('a'), fails)).state, 'error_stale');
+  t.equal(fails.runs, 1, 'and nobody tries again at once');
+  clock.pass(SECOND);
+  await one.cache.get(question('a'), fails);
+  t.equal(fails.runs, 2, 'but a second later');
+  t.equal((await other.cache.get(question('a'), fails)).state, 'error_stale', 'from Redis as well');
+
+  clock.pass(HOUR);
+  await t.rejects(one.cache.get(question('a'), fails), { code: 'redis_unavailable' });
+  t.equal(textOf(await one.cache.get(question('a'), compute)), '{"run":2}', 'all is well again');
+});
+
+t.test('an unexpected error is covered too, and without an earlier answer it is thrown', async (t) => {
+  const { clock, one } = await twoCaches(t);
+  const fails = counted(() => {
+    throw new TypeError('a fault');
+  });
+  await t.rejects(one.cache.get(question('a'), fails), TypeError);
+  await t.rejects(one.cache.get(question('a'), fails), TypeError, 'and the lock does not stay behind');
+  t.equal(fails.runs, 2);
+  await one.cache.get(question('a'), counted());
+  clock.pass(10 * 60 * SECOND);
+  t.equal((await one.cache.get(question('a'), fails)).state, 'error_stale');
+});
+
+t.test('that there is no data is remembered for a moment, and any other refusal is not', async (t) => {
+  const { clock, one, other } = await twoCaches(t);
+  const none = counted(() => {
+    throw new Problem('no_data', 'nothing');
+  });
+  const refused = counted(() => {
+    throw new Problem('window_unsupported', 'not kept');
+  });
+  const rejected = await Promise.allSettled([1, 2].map(() => one.cache.get(question('a'), none)));
+  t.ok(rejected.every(({ status }) => status === 'rejected'));
+  await t.rejects(one.cache.get(question('a'), none), { code: 'no_data' });
+  t.equal(none.runs, 1);
+  t.strictSame(await one.tallies(), { miss: 1, coalesced: 1, negative: 1 });
+  await one.cache.settle();
+  t.equal((await other.cache.get(question('a'), counted())).state, 'miss', 'in this process only');
+  await other.cache.settle();
+  t.equal(
+    (await one.cache.get(question('a', { refresh: true }), counted())).state,
+    'miss',
+    'and not for ever',
+  );
+  clock.pass(5 * SECOND);
+  t.equal((await one.cache.get(question('a'), none)).state, 'hit_l1');
+
+  for (const runs of [1, 2]) {
+    await t.rejects(one.cache.get(question('b'), refused), { code: 'window_unsupported' });
+    t.equal(refused.runs, runs);
+  }
+});
+
+t.test('data that is gone takes the shared answer with it', async (t) => {
+  const { clock, one, other } = await twoCaches(t);
+  await one.cache.get(question('a'), counted());
+  await one.cache.settle();
+  clock.pass(10 * 60 * SECOND);
+  const none = () => Promise.reject(new Problem('no_data', 'nothing'));
+  await t.rejects(one.cache.get(question('a'), none), { code: 'no_data' });
+  await one.cache.settle();
+  await t.rejects(
+    other.cache.get(question('a'), () => Promise.reject(gone)),
+    { code: 'redis_unavailable' },
+  );
+});
+
+t.test('hot questions are renewed before they are stale, the others are not', async (t) => {
+  const { clock, one, other } = await twoCaches(t);
+  const compute = counted();
+  const cold = counted();
+  for (let i = 0; i < 5; i++) await one.cache.get(question('hot'), compute);
+  for (let i = 0; i < 5; i++) await other.cache.get(question('hot'), compute);
+  await one.cache.get(question('cold'), cold);
+  await one.cache.warm();
+  await one.cache.settle();
+  t.equal(compute.runs, 1, 'not while it is fresh for long');
+  clock.pass(26 * SECOND);
+  for (const process of [one, other]) {
+    await process.cache.warm();
+    await process.cache.settle();
+  }
+  t.equal(compute.runs, 2, 'by one of the processes');
+  t.equal(cold.runs, 1);
+  clock.pass(20 * SECOND);
+  for (const process of [one, other]) {
+    const answer = await process.cache.get(question('hot'), compute);
+    t.strictSame([answer.state, textOf(answer)], ['hit_l1', '{"run":2}']);
+  }
+});
+
+t.test('switched off, every question is computed and Redis is not asked', async (t) => {
+  const counter = await startTurnCounter(server);
+  const { cache, stop } = await startCache(counter.socket, { enabled: false });
+  t.teardown(async () => {
+    await stop();
+    await counter.stop();
+  });
+  await counter.begin();
+  const compute = counted();
+  for (const run of [1, 2]) {
+    const answer = await cache.get(question('a'), compute);
+    t.strictSame([answer.state, textOf(answer)], ['off', `{"run":${run}}`]);
+  }
+  await cache.warm();
+  await cache.settle();
+  t.equal(counter.turns.length, 0);
+});
+
+t.test('a large answer stays with the process that computed it', async (t) => {
+  const { one, other } = await twoCaches(t);
+  const compute = counted(() => 'x'.repeat(300_000));
+  await one.cache.get(question('large'), compute);
+  await one.cache.settle();
+  t.equal((await one.cache.get(question('large'), compute)).state, 'hit_l1');
+  t.equal((await other.cache.get(question('large'), compute)).state, 'miss');
+  t.equal(compute.runs, 2);
+});
+
+t.test('everything in Redis expires', async (t) => {
+  const { one } = await twoCaches(t);
+  await one.cache.invalidate({ endpoint: 'test' });
+  await one.cache.get(question('a'), counted());
+  await one.cache.settle();
+  let release = (_value: object) => {};
+  const held = new Promise<object>((resolve) => {
+    release = resolve;
+  });
+  const asked = one.cache.get(question('b'), () => held);
+  await withRedis(server, async (redis) => {
+    await until(async () => (await redis.keys('*:lock')).length === 1, 'the lock');
+    const keys = await redis.keys('*');
+    t.equal(keys.length, 3, 'an answer, a lock, the generations');
+    for (const key of keys) t.ok((await redis.pttl(key)) > 0, key);
+    release({});
+    await asked;
+    await one.cache.settle();
+    t.strictSame(await redis.keys('*:lock'), [], 'a lock is given back');
+  });
+});
