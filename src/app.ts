@@ -9,6 +9,8 @@
 import { randomUUID } from 'node:crypto';
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify';
+import { createAnswerCache, warmEveryMs } from './cache/answers.js';
+import { lookEveryMs } from './cache/generations.js';
 import { type Clock, systemClock } from './clock.js';
 import { createPercentileQueries } from './compliance/percentile-query.js';
 import { createQueries } from './compliance/query.js';
@@ -30,6 +32,7 @@ import { createWriter } from './events/writer.js';
 import { createReadiness } from './health/readiness.js';
 import healthRoutes from './health/routes.js';
 import { createMetrics } from './metrics.js';
+import { sendAnswer, wantsFresh } from './plugins/answers.js';
 import { answerClientErrors } from './plugins/client-errors.js';
 import compression from './plugins/compression.js';
 import docs from './plugins/docs.js';
@@ -143,6 +146,16 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   const queryTimeoutMs = config.REDIS_QUERY_TIMEOUT_MS;
   const query = { ask: createAsk(redis.read, queryTimeoutMs), retention, clock };
   const names = createSystemNames({ redis: redis.read, timeoutMs: queryTimeoutMs, clock });
+  const cache = createAnswerCache({
+    redis: redis.read,
+    timeoutMs: queryTimeoutMs,
+    memoryBytesMax: config.CACHE_MAX_SIZE_MB * 1024 ** 2,
+    clock,
+    metrics,
+    log,
+    randomId,
+    enabled: config.QUERY_CACHE === 'on',
+  });
   const readSystems = createReadSystems(names, config.QUERY_SYSTEMS_MAX);
   const queries = createQueries(query);
   const readiness = createReadiness({
@@ -163,11 +176,18 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   const jobs = [
     startJob({ name: 'eviction look', everyMs: EVICTION_LOOK_MS, run: readiness.lookAtEviction, log }),
     startJob({ name: 'directory flush', everyMs: DIRECTORY_FLUSH_MS, run: directory.flush, log }),
+    ...(config.QUERY_CACHE === 'on'
+      ? [
+          startJob({ name: 'look for invalidations', everyMs: lookEveryMs, run: cache.look, log }),
+          startJob({ name: 'cache warming', everyMs: warmEveryMs, run: cache.warm, log }),
+        ]
+      : []),
   ];
 
   app.addHook('preClose', async () => readiness.stop());
   app.addHook('onClose', async () => {
     await writer.drain();
+    await cache.settle();
     await folder.settle();
     await Promise.all(jobs.map((job) => job.stop()));
     await directory
@@ -195,7 +215,8 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
     bodyBytesMax: config.BODY_BYTES_MAX,
     randomId,
   });
-  const questions = { prefix: '/api/v1/compliance', readSystems, respond: createRespond(), clock };
+  const respond = createRespond({ cache, send: sendAnswer, wantsFresh });
+  const questions = { prefix: '/api/v1/compliance', readSystems, respond, clock };
   await app.register(complianceRoutes, {
     ...questions,
     queries,
@@ -204,7 +225,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   await app.register(seriesRoutes, {
     ...questions,
     seriesQueries: createSeriesQueries(query),
-    summaries: createSummaries(queries.summary),
+    summaries: createSummaries({ cache, queries, clock }),
   });
   await app.register(systemsRoutes, { prefix: '/api/v1', redis: redis.read, timeoutMs: queryTimeoutMs });
   methods.seal();

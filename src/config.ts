@@ -43,10 +43,10 @@ export const settings = Type.Object({
     'How long a write may take before its outcome is unknown.',
   ),
   REDIS_QUERY_TIMEOUT_MS: whole(800, 50, 60_000, 'How long a question may take.'),
-  QUERY_CACHE: Type.Union(
-    ['on', 'off'].map((value) => Type.Literal(value)),
-    { default: 'on', description: 'off: every question is computed anew.' },
-  ),
+  QUERY_CACHE: Type.Union([Type.Literal('on'), Type.Literal('off')], {
+    default: 'on',
+    description: 'off: every question is computed anew.',
+  }),
   CACHE_MAX_SIZE_MB: whole(100, 1, 65_536, 'Memory of this process for finished answers, in MiB.'),
   EVICTION_ALLOWED: Type.Boolean({
     default: false,

@@ -5,6 +5,7 @@ import { spanOf } from '../windows/cover.js';
 import { combineCoverage } from '../windows/retention.js';
 import { createCovered, type QueryDependencies, type Said, saidOf } from './covered.js';
 import { combine } from './question.js';
+import type { Asked } from './respond.js';
 import type { Scope } from './scope.js';
 import { askDistinct, askMembership, askTop, type Distinct } from './sketch-questions.js';
 
@@ -37,6 +38,11 @@ export function readSubject({ user_id, ip }: SubjectParameters): Subject {
 }
 
 const LISTED = 10;
+
+/** A summary as it is asked: once its hour is over its day may still go on, and the answer with it. */
+export function summaryOf(scope: Scope, now: number): Asked {
+  return { scope, terms: {}, span: now < scope.span.to ? scope.span : spanOf('1d', scope.at) };
+}
 
 export function createQueries(dependencies: QueryDependencies) {
   const { ask, clock } = dependencies;

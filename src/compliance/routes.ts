@@ -9,7 +9,7 @@ import type { Window } from '../windows/cover.js';
 import * as answers from './answer-schemas.js';
 import { readNumber, readPercentile, readPercentiles } from './parameters.js';
 import type { PercentileQueries } from './percentile-query.js';
-import { type Queries, readSubject } from './query.js';
+import { type Queries, readSubject, summaryOf } from './query.js';
 import type { Respond } from './respond.js';
 import * as schemas from './schemas.js';
 import { readTime, type Scope, type SpanParameters } from './scope.js';
@@ -119,7 +119,7 @@ const complianceRoutes: FastifyPluginAsyncTypebox<ComplianceOptions> = async (ap
     },
     async (request, reply) => {
       const scope = await scopeOf({ ...request.query, ...request.params }, '1h');
-      return respond(request, reply, { scope, terms: {} }, () => queries.summary(scope));
+      return respond(request, reply, summaryOf(scope, clock.now()), () => queries.summary(scope));
     },
   );
 

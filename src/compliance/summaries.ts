@@ -1,6 +1,9 @@
 /** The summaries of many systems, a few at a time. One that fails is marked, and the rest still comes. */
+import type { AnswerCache } from '../cache/answers.js';
+import type { Clock } from '../clock.js';
 import { Problem, problems } from '../errors.js';
-import type { Queries } from './query.js';
+import { type Queries, summaryOf } from './query.js';
+import { createQuestionOf } from './respond.js';
 import type { Scope } from './scope.js';
 
 /** Summaries that are computed at once. */
@@ -20,8 +23,23 @@ function failed(system: string, cause: unknown): Failed {
   return { system, error: { code, status: problems[code].status, detail } };
 }
 
-/** @param summary computes one, or has it from the cache */
-export function createSummaries(summary: (scope: Scope) => Promise<Summary>) {
+interface SummariesDependencies {
+  cache: AnswerCache;
+  queries: Queries;
+  clock: Clock;
+}
+
+export function createSummaries({ cache, queries, clock }: SummariesDependencies) {
+  const questionOf = createQuestionOf(cache);
+
+  async function summary(scope: Scope): Promise<Summary> {
+    const question = questionOf('summary', summaryOf(scope, clock.now()));
+    const { entry } = await cache.get({ ...question, refresh: false, serialise: JSON.stringify }, () =>
+      queries.summary(scope),
+    );
+    return JSON.parse(entry.body.toString());
+  }
+
   return async (scopes: readonly Scope[]) => {
     const summaries: (Summary | Failed)[] = new Array(scopes.length);
     let next = 0;

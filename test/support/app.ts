@@ -33,7 +33,8 @@ const pollMs = 10;
 
 /** Starts the service and waits until it is ready for work. */
 export async function startApp({ config, clock, redis: given }: TestAppOptions = {}): Promise<TestApp> {
-  const settings = { ...loadConfig({}), PORT: 0, ...config };
+  // Most tests write and ask and write again: what they look for is the answer of now, not an earlier one.
+  const settings = { ...loadConfig({}), PORT: 0, QUERY_CACHE: 'off' as const, ...config };
   const redis = given ?? (await startRedis());
   const log = pino({ level: 'silent' });
   const app = await buildApp({ config: settings, address: { path: redis.socket }, log, clock });
