@@ -2,6 +2,7 @@
  * The wiring diagram: what there is, what depends on what, in which order it opens and closes.
  *
  *   write  events/routes -> ingest -> writer (group commit) -> system-writes -> one pipeline -> Redis
+ *   fold   rollups/rounds (one leader) -> day-folder -> store-day -> Redis
  *   read   compliance/routes -> query -> question -> one pipeline -> Redis
  *
  * Closing runs the other way round: requests are finished, the writer drains, jobs stop, connections close.
@@ -46,6 +47,7 @@ import queryChecks from './plugins/queries.js';
 import stop from './plugins/stop.js';
 import { createConnection, type RedisAddress } from './redis/connection.js';
 import { createSystemNames } from './redis/system-names.js';
+import { createRollups, roundMs } from './rollups/rounds.js';
 import systemsRoutes from './systems/routes.js';
 import { type Retention, recordSeconds } from './windows/retention.js';
 import { startJob } from './workers.js';
@@ -101,9 +103,9 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   const app = createServer(config, log, randomId);
   const metrics = createMetrics();
   const retention = retentionOf(config);
-  const connect = (name: 'write' | 'read') =>
+  const connect = (name: 'write' | 'read' | 'background') =>
     createConnection({ address, name, connectTimeoutMs: config.REDIS_CONNECT_TIMEOUT_MS, metrics, log });
-  const redis = { write: connect('write'), read: connect('read') };
+  const redis = { write: connect('write'), read: connect('read'), background: connect('background') };
 
   const writeTimeoutMs = config.REDIS_INGEST_TIMEOUT_MS;
   const filter = createRepeatFilter(config.REPEAT_FILTER_VALUES_MAX);
@@ -167,6 +169,16 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
     log,
   });
 
+  const rollups = createRollups({
+    redis: redis.background,
+    retention,
+    holderId: randomId(),
+    clock,
+    timeoutMs: writeTimeoutMs,
+    metrics,
+    log,
+  });
+
   // A new connection may lead to another server, or to one that lost its tail.
   redis.write.on('ready', () => {
     filter.forgetAll();
@@ -182,6 +194,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
           startJob({ name: 'cache warming', everyMs: warmEveryMs, run: cache.warm, log }),
         ]
       : []),
+    startJob({ name: 'rollups', everyMs: roundMs, run: rollups.round, log }),
   ];
 
   app.addHook('preClose', async () => readiness.stop());
@@ -189,12 +202,17 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
     await writer.drain();
     await cache.settle();
     await folder.settle();
+    rollups.stop();
     await Promise.all(jobs.map((job) => job.stop()));
+    await rollups
+      .resign()
+      .catch((error: Error) => log.warn({ err: error }, 'the lead could not be given up'));
     await directory
       .flush()
       .catch((error: Error) => log.warn({ err: error }, 'the directory could not be flushed'));
     redis.write.disconnect();
     redis.read.disconnect();
+    redis.background.disconnect();
   });
 
   const methods = collectMethods(app);

@@ -111,6 +111,22 @@ export function createMetrics() {
       help: 'Bytes of answers in the memory of this process, compressed forms included.',
       registers,
     }),
+    rollupDays: new Counter({
+      name: 'papertrail_rollup_days_total',
+      help: 'Days of systems that were to be folded, by outcome.',
+      labelNames: ['outcome'],
+      registers,
+    }),
+    rollupLagSeconds: new Gauge({
+      name: 'papertrail_rollup_lag_seconds',
+      help: 'How long the day that has waited longest to be folded is overdue; 0 where this process is not the leader.',
+      registers,
+    }),
+    rollupLeader: new Gauge({
+      name: 'papertrail_rollup_leader',
+      help: '1 where this process folds days, else 0.',
+      registers,
+    }),
     redisErrors: new Counter({
       name: 'papertrail_redis_errors_total',
       help: 'Connection errors with Redis, by connection.',

@@ -20,6 +20,7 @@ const layers: readonly (readonly string[])[] = [
     'events',
     'compliance',
     'systems',
+    'rollups',
     'health',
     'admin',
     'stream',

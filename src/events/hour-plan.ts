@@ -5,7 +5,7 @@
  * A lifetime depends on now. Plans are kept for one minute of the clock, so a key may live up to that much
  * longer than its retention, never shorter.
  */
-import { sketchSuffix } from '../redis/keys.js';
+import { rollSuffix, sketchSuffix } from '../redis/keys.js';
 import {
   counterMetric,
   distinctMetrics,
@@ -38,11 +38,12 @@ export interface HourPlan {
   dayUntil: number;
   distinct: { fine: Destinations; coarse: Destinations }[];
   membership: Destinations[];
-  /** List, overcounts, seconds to live. */
+  /** List, overcounts, seconds to live; and of a day that is over its state and its own list, as apply-delta wants it. */
   tops: Destinations[];
   counters: Destinations;
+  /** Hash, seconds to live, state of the day. */
   written: Destinations;
-  /** Numeric key, digest list, seconds to live. */
+  /** Numeric key, digest list, seconds to live; and of a day that is over its state and its own list. */
   digest(key: string): Destinations;
 }
 
@@ -57,15 +58,23 @@ export interface MinutePlan {
 interface Placing {
   destination: (...at: Parameters<typeof sketchSuffix>) => Destinations;
   until: (bucket: Bucket) => number;
+  isOver: (bucket: Bucket) => boolean;
 }
 
-function createHourPlan(hour: number, { destination, until }: Placing): HourPlan {
+function createHourPlan(hour: number, { destination, until, isOver }: Placing): HourPlan {
   const at = hour * HOUR_MS;
   const hourBucket = bucketAt('hour', at);
   const dayBucket = bucketAt('day', at);
   const coarse = [dayBucket, bucketAt('week', at), bucketAt('month', at)];
   const day = Math.floor(at / DAY_MS);
   const digests = new Map<string, Destinations>();
+  /** What a late event has to mark, and where it goes besides where its day is sealed. */
+  const late = (ownList: () => Destinations): Destinations =>
+    isOver(dayBucket) ? [...destination('roll', 'all', dayBucket), ...ownList()] : [];
+  const topOf = (metric: string, bucket: Bucket): Destinations => [
+    sketchSuffix('top', metric, bucket),
+    ...destination('over', metric, bucket),
+  ];
   return {
     hourOfDay: hourBucket.name.slice(-2),
     firstMinute: (at - day * DAY_MS) / MINUTE_MS,
@@ -80,16 +89,20 @@ function createHourPlan(hour: number, { destination, until }: Placing): HourPlan
     })),
     membership: membershipMetrics.map(({ metric }) => destination('bloom', metric, dayBucket)),
     tops: topMetrics.map(({ metric }) => [
-      sketchSuffix('top', metric, hourBucket),
-      ...destination('over', metric, hourBucket),
+      ...topOf(metric, hourBucket),
+      ...late(() => topOf(metric, dayBucket)),
     ]),
     counters: destination('count', counterMetric, dayBucket),
-    written: destination('written', 'all', dayBucket),
+    written: [...destination('written', 'all', dayBucket), rollSuffix(dayBucket)],
     digest(key) {
       let found = digests.get(key);
       if (!found) {
         if (digests.size >= PLANS_MAX) digests.clear();
-        found = [key, ...destination('digest', key, hourBucket)];
+        found = [
+          key,
+          ...destination('digest', key, hourBucket),
+          ...late(() => destination('digest', key, dayBucket)),
+        ];
         digests.set(key, found);
       }
       return found;
@@ -108,8 +121,9 @@ export function createPlanner(retention: Retention) {
     metric: string,
     bucket: Bucket,
   ): Destinations {
-    // The record of written hours must outlive every key of its day.
-    const seconds = kind === 'written' ? recordSeconds(retention) : ttlSeconds(bucket, retention, now);
+    // What is noted about a day must outlive every key of it.
+    const seconds =
+      kind === 'written' || kind === 'roll' ? recordSeconds(retention) : ttlSeconds(bucket, retention, now);
     return [sketchSuffix(kind, metric, bucket), seconds];
   }
 
@@ -135,7 +149,7 @@ export function createPlanner(retention: Retention) {
       let plan = hours.get(hour);
       if (!plan) {
         if (hours.size >= PLANS_MAX) hours.clear();
-        plan = createHourPlan(hour, { destination, until });
+        plan = createHourPlan(hour, { destination, until, isOver: ({ end }) => end <= now });
         hours.set(hour, plan);
       }
       return plan;

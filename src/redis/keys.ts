@@ -1,11 +1,12 @@
 /**
  * Keys: the only place where a Redis key is built or parsed.
  *
- *   pt:{<system>}                                            the system's record: epoch, since, numeric keys
+ *   pt:{<system>}                                            the system's record: epoch, since, numeric keys, days to fold
  *   pt:{<system>}:<sketch>:<metric>:<grain>:<bucket>         a sketch
  *   pt:directory:{names}:<names|last>                        all systems, and the last event of each
  *   pt:cache:{<endpoint>:<systems>:<window>:<bucket>:...}    an answer; with :lock, who computes it
  *   pt:cache:{generations}                                   how often answers were invalidated
+ *   pt:lease:{<job>}:<holder|token>                          who does a job that one process does for all
  *
  * The braces are a Redis Cluster hash tag: all keys of one system live in one slot, so one script can update
  * them. Outside text (system names, numeric metadata keys) is percent-encoded here, so that `{`, `}`, `:`,
@@ -17,7 +18,7 @@
 import { createHash } from 'node:crypto';
 import type { Bucket } from '../windows/bucket.js';
 
-export const sketchKinds = ['hll', 'bloom', 'top', 'over', 'digest', 'count', 'written'] as const;
+export const sketchKinds = ['hll', 'bloom', 'top', 'over', 'digest', 'count', 'written', 'roll'] as const;
 export type SketchKind = (typeof sketchKinds)[number];
 
 const ROOT_PREFIX = 'pt:{';
@@ -37,6 +38,12 @@ export const sketchKey = (system: string, kind: SketchKind, metric: string, buck
 
 /** Which hours of a day were written, and when first: a hash, hour of day to epoch seconds. */
 export const writtenKey = (system: string, day: Bucket): string => sketchKey(system, 'written', 'all', day);
+
+/** What follows the system key in the key of a day's rollup state: a hash, see lua/apply-delta/late.lua. */
+export const rollSuffix = (day: Bucket): string => sketchSuffix('roll', 'all', day);
+
+/** The field of a system's record that says when a day is to be looked at by the rollups. */
+export const dayField = (day: Bucket): string => `d:${rollSuffix(day)}`;
 
 /** All system names (sorted set, every score 0), and the last event of each (hash, epoch milliseconds). */
 export const directoryKeys = { names: 'pt:directory:{names}:names', last: 'pt:directory:{names}:last' };
@@ -96,6 +103,12 @@ export const generationsKey = 'pt:cache:{generations}';
 export const generationField = (endpoint: string | undefined, system: string | undefined): string =>
   `${endpoint === undefined ? '*' : encodePart(endpoint)}:${system === undefined ? '*' : encodePart(system)}`;
 
+/** Who holds a lease (his id), and the last fencing token that was given out with it. */
+export const leaseKeys = (job: string) => ({
+  holder: `pt:lease:{${encodePart(job)}}:holder`,
+  token: `pt:lease:{${encodePart(job)}}:token`,
+});
+
 interface ParsedKey {
   system: string;
   /** Absent for the system's own record. */
@@ -122,3 +135,11 @@ export function parseKey(key: string): ParsedKey | undefined {
   if (metric === undefined || !(sketchKinds as readonly string[]).includes(kind)) return undefined;
   return { system, sketch: { kind: kind as SketchKind, metric, grain, bucket } };
 }
+
+/** The name of the day that a field of a system's record is about, or undefined where it is about something else. */
+export const parseDayField = (field: string): string | undefined =>
+  /^d:roll:all:day:(\d{4}-\d{2}-\d{2})$/.exec(field)?.[1];
+
+/** The numeric key that a field of a system's record is about, or undefined. */
+export const parseNumericField = (field: string): string | undefined =>
+  field.startsWith('n:') ? field.slice(2) : undefined;

@@ -16,6 +16,9 @@ export const digestFoldLength = 64;
 /** No digest list ever has more elements, the header included. */
 export const digestElementsMax = 256;
 
+/** A day that is over and has changed is folded again after this long, so that a replay does not fold it all the time. */
+export const rollSettleSeconds = 300;
+
 type LuaValue = number | string | Buffer | readonly number[];
 
 const quote = (bytes: Buffer) =>
@@ -41,6 +44,7 @@ const parameters: Record<string, LuaValue> = {
   digest_header: encodeDigestHeader(0, ''),
   digest_fold_length: digestFoldLength,
   digest_elements_max: digestElementsMax,
+  roll_settle_seconds: rollSettleSeconds,
   /** Lua's unpack ends near 8,000 values. Even, so that it cuts no pair. */
   slice: 1_000,
 };
@@ -63,6 +67,10 @@ const names = [
   'store-answer-2',
   'read-generations-1',
   'raise-generations-1',
+  'take-lease-2',
+  'release-lease-1',
+  'store-day-1',
+  'read-day-1',
 ] as const;
 export type ScriptName = (typeof names)[number];
 

@@ -37,7 +37,7 @@ const shapes = {
   tops: { headLength: 3, counted: true },
   digests: { headLength: 3, counted: false },
   counters: { headLength: 2, counted: true },
-  written: { headLength: 2, counted: false },
+  written: { headLength: 3, counted: false },
 };
 const listed: readonly string[] = ['distinct', 'written'];
 

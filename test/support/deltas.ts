@@ -9,7 +9,7 @@ export const everything: Delta = {
   tops: [['top', 'over', 904, 'ada', 2, 'bob', 1]],
   digests: [[reservedNumericKey, 'digest', 905, 3, digestBlob(1, 2, 3)]],
   counters: [['count', 906, '630:0', 3]],
-  written: [['written', 907, '10']],
+  written: [['written', 907, 'roll', '10']],
 };
 /** The same keys with other values. */
 export const more: Delta = {
@@ -18,7 +18,7 @@ export const more: Delta = {
   tops: [['top', 'over', 904, 'cyd', 2, 'ada', 1]],
   digests: [[reservedNumericKey, 'digest', 905, 1, digestBlob(4)]],
   counters: [['count', 906, '630:0', 1, '631:0', 1]],
-  written: [['written', 907, '11']],
+  written: [['written', 907, 'roll', '11']],
 };
 /** Pushes one item out of the list, so that the overcounts are written too. */
 export const fullTop: Delta = {

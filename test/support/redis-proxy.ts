@@ -1,20 +1,25 @@
 /**
  * A proxy on a unix socket in front of a real Redis, for what a network can do to a connection: swallow the
- * replies to a command that Redis has run and then cut, never answer, or lead to another server.
+ * replies to a command that Redis has run and then cut, never answer, answer late, or lead to another server.
  */
 import { once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import type { TestRedis } from './redis-server.js';
+import { until } from './until.js';
 
-/** What happens after a command that a fault waits for: `cut` once Redis has replied, `hold` for ever. */
-export type Fault = 'cut' | 'hold';
+/** What happens after a command that a fault waits for: `cut` once Redis has replied, `hold` for ever, `pause` until resumed. */
+export type Fault = 'cut' | 'hold' | 'pause';
 
 export interface RedisProxy {
   /** Path of the proxy's socket. */
   socket: string;
   /** From the next command that contains `marker` on, no reply goes back on its connection. */
   arm(marker: string, fault: Fault): void;
+  /** Resolves when replies to the armed command are being kept back. */
+  paused(): Promise<void>;
+  /** Lets what was kept back by `pause` go on its way. */
+  resume(): void;
   /** How often a text has passed towards Redis, in all. */
   seen(text: string): number;
   /** Connections that were opened so far. */
@@ -33,6 +38,8 @@ export async function startProxy(first: TestRedis): Promise<RedisProxy> {
   let armed: { marker: string; fault: Fault } | undefined;
   let sent = '';
   let connections = 0;
+  let kept: (() => void)[] = [];
+  let isPaused = false;
 
   const server = createServer((client) => {
     const upstream = connect({ path: target });
@@ -57,7 +64,13 @@ export async function startProxy(first: TestRedis): Promise<RedisProxy> {
       upstream.write(chunk);
     });
     upstream.on('data', (chunk) => {
-      if (fault === undefined) client.write(chunk);
+      if (fault !== undefined) isPaused = true;
+      if (fault === 'pause') {
+        kept.push(() => {
+          fault = undefined;
+          client.write(chunk);
+        });
+      } else if (fault === undefined) client.write(chunk);
       else if (fault === 'cut') client.destroy();
     });
   });
@@ -75,6 +88,13 @@ export async function startProxy(first: TestRedis): Promise<RedisProxy> {
     socket,
     arm(marker, fault) {
       armed = { marker, fault };
+      isPaused = false;
+    },
+    paused: () => until(() => isPaused, 'a reply to keep back'),
+    resume() {
+      isPaused = false;
+      for (const go of kept) go();
+      kept = [];
     },
     seen: (text) => sent.split(text).length - 1,
     get connections() {

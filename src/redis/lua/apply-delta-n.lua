@@ -2,8 +2,8 @@
 Adds a delta to the sketches of some systems, each system in isolation: what one holds that it should not fails
 that system alone.
 
-KEYS     the systems' records (hash: epoch, since, numeric, n:<numeric key>); every other key of a system is the
-         key of its record .. ':' .. suffix
+KEYS     the systems' records (hash: epoch, since, numeric, n:<numeric key>, d:<suffix of a day's state>: when the
+         rollups have to look at it); every other key of a system is the key of its record .. ':' .. suffix
 ARGV[1]  now, epoch seconds
 ARGV[2]  seconds a record lives from now
 ARGV[3]  the delta, msgpack: { heads, { part of a system... } }, the parts in the order of KEYS. A head says where
@@ -15,7 +15,8 @@ ARGV[3]  the delta, msgpack: { heads, { part of a system... } }, the parts in th
            tops        { head, { item... }, { count... } }   head: { suffix, overcounts' suffix, ttl }
            digests     { head, samples, blob }        head: { numeric key, suffix, ttl }
            counters    { head, { field... }, { count... } }  head: { suffix, ttl }
-           written     { head, { hour of day... } }   head: { suffix, ttl }
+           written     { head, { hour of day... } }   head: { suffix, ttl, suffix of the day's state }
+         Heads of tops and digests go on where the day of the hour is over, see apply-delta/late.lua.
          Of tops, digests and counters there is one operation a key; of the others there may be several.
 P        parameters, from scripts.ts
 
@@ -38,6 +39,7 @@ local call = redis.call
 --- @include apply-delta/space-saving.lua
 --- @include apply-delta/digests.lua
 --- @include apply-delta/counters.lua
+--- @include apply-delta/late.lua
 
 -- What the record of a system holds: its epoch, how many numeric keys it has, and which of those asked for.
 local function read_record(root, digests)
@@ -65,8 +67,11 @@ local function apply(root, part)
     return { 'epoch', record.epoch or fresh }
   end
 
+  local days = check_late(prefix, { tops, digests })
+  tops = with_sealed_tops(tops, days)
   local sets, filters = check_distinct(prefix, distinct), check_membership(prefix, membership)
   local lists, found = check_tops(prefix, tops), check_digests(prefix, digests, record)
+  admit_to_sealed(prefix, found, days)
   local hashes, hours = check_counters(prefix, counters), check_written(prefix, written)
   if #found.full > 0 then return { 'fold', unpack(found.full) } end
 
@@ -82,7 +87,8 @@ local function apply(root, part)
   write_tops(tops, lists)
   write_digests(prefix, found.admitted, epoch, reply)
   write_counters(counters, hashes)
-  write_written(prefix, written, hours)
+  write_written(root, written, hours)
+  mark_late(root, days)
   if #written > 0 then call('EXPIRE', root, record_ttl) end
   return reply
 end

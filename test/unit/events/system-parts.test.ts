@@ -110,7 +110,7 @@ t.test('the first event of a day updates every sketch of every metric, in known 
   );
   t.strictSame(
     written.map(([suffix, , ...hours]) => [suffix, ...hours]),
-    [['written:all:day:2026-01-31', '13']],
+    [['written:all:day:2026-01-31', 'roll:all:day:2026-01-31', '13']],
   );
   t.strictSame(
     digests.map(([key, suffix, , count]) => [key, suffix, count]),

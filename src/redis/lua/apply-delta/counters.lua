@@ -31,15 +31,19 @@ local function check_written(prefix, operations)
     local head = heads[op[1]]
     exists[head[1]] = call('HLEN', prefix .. head[1]) > 0
     assert(tonumber(head[2]), 'a TTL is no number')
+    assert(type(head[3]) == 'string', 'a written operation has no state')
   end
   return exists
 end
 
-local function write_written(prefix, operations, exists)
+-- The rollups have to look at every day that was written.
+local function write_written(root, operations, exists)
   for _, op in ipairs(operations) do
-    local suffix, ttl = unpack(heads[op[1]])
-    for _, hour in ipairs(op[2]) do call('HSETNX', prefix .. suffix, hour, now) end
-    if not exists[suffix] then call('EXPIRE', prefix .. suffix, ttl) end
+    local suffix, ttl, state = unpack(heads[op[1]])
+    local key = root .. ':' .. suffix
+    for _, hour in ipairs(op[2]) do call('HSETNX', key, hour, now) end
+    if not exists[suffix] then call('EXPIRE', key, ttl) end
     exists[suffix] = true
+    call('HSETNX', root, 'd:' .. state, now)
   end
 end

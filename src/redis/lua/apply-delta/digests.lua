@@ -6,7 +6,8 @@ local function check_digests(prefix, operations, record)
   local found = { admitted = {}, dropped = 0, full = {}, numeric = record.numeric, new = {} }
   local seen = {}
   for _, op in ipairs(operations) do
-    local name, suffix, ttl = unpack(heads[op[1]])
+    local head = heads[op[1]]
+    local name, suffix, ttl = unpack(head)
     assert(type(op[3]) == 'string', 'a digest operation has no blob')
     expect_once(seen, suffix)
     if not record.names[name] and found.numeric < P.numeric_keys_max - 1 then
@@ -15,7 +16,7 @@ local function check_digests(prefix, operations, record)
     end
     if record.names[name] then
       local length = call('LLEN', prefix .. suffix)
-      found.admitted[#found.admitted + 1] = { suffix = suffix, ttl = ttl + 0, length = length, blob = op[3] }
+      found.admitted[#found.admitted + 1] = { suffix = suffix, ttl = ttl + 0, length = length, blob = op[3], head = head }
       if length >= P.digest_elements_max then found.full[#found.full + 1] = suffix end
     else
       found.dropped = found.dropped + op[2]

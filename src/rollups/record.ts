@@ -1,0 +1,43 @@
+/**
+ * Records of systems, as the rollups read them: the epoch, the numeric keys that have digests, and the days that are
+ * to be looked at. A day is noted by the event that writes it first (apply-delta), and for as long as it is not
+ * sealed; so one hash a system says all there is to do, and no list of work has to be kept or can be lost.
+ */
+import { parseDayField, parseNumericField } from '../redis/keys.js';
+import { reservedNumericKey } from '../sketches/registry.js';
+import { type Bucket, bucketAt } from '../windows/bucket.js';
+import { DAY_MS, daysFromCivil } from '../windows/civil.js';
+
+export interface NotedDay {
+  day: Bucket;
+  /** When it is to be looked at, milliseconds; before the day is over that means nothing. */
+  lookAt: number;
+}
+
+export interface SystemRecord {
+  /** '' where the system has none. */
+  epoch: string;
+  numericKeys: string[];
+  /** Oldest first. */
+  days: NotedDay[];
+}
+
+function dayNamed(name: string): Bucket {
+  const [year, month, day] = name.split('-').map(Number);
+  return bucketAt('day', daysFromCivil(year, month, day) * DAY_MS);
+}
+
+/** Reads a record: fields and values in turn. */
+export function parseRecord(pairs: readonly string[]): SystemRecord {
+  const record: SystemRecord = { epoch: '', numericKeys: [reservedNumericKey], days: [] };
+  for (let i = 0; i < pairs.length; i += 2) {
+    const [field, value] = [pairs[i], pairs[i + 1]];
+    const numericKey = parseNumericField(field);
+    const day = parseDayField(field);
+    if (field === 'epoch') record.epoch = value;
+    else if (numericKey !== undefined) record.numericKeys.push(numericKey);
+    else if (day !== undefined) record.days.push({ day: dayNamed(day), lookAt: Number(value) * 1_000 });
+  }
+  record.days.sort((a, b) => a.day.start - b.day.start);
+  return record;
+}
