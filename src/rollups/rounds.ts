@@ -122,8 +122,8 @@ export function createRollups(dependencies: RoundsDependencies) {
   return {
     /** One round. @throws what Redis or the connection fails with */
     async round(): Promise<void> {
-      if (redis.status !== 'ready' || stopping) return;
-      const isLeader = (await lease.hold()) !== undefined;
+      if (stopping) return;
+      const isLeader = redis.status === 'ready' && (await lease.hold()) !== undefined;
       metrics.rollupLeader.set(isLeader ? 1 : 0);
       if (!isLeader) {
         after = '';

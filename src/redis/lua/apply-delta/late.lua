@@ -14,7 +14,8 @@ local function check_late(prefix, sections)
       if state and not days[state] then
         local key = prefix .. state
         local found = call('HMGET', key, 'changes', 'sealed')
-        count_of(found[1] or '0', key)
+        local changes = found[1] or '0'
+        expect(changes:match('^%d+$') and #changes < 16, key)
         days[state] = { key = key, ttl = ttl + 0, sealed = found[2] }
       end
     end
