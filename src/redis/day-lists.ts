@@ -1,11 +1,12 @@
 /**
  * Day lists: how top lists and digest lists are read for whole UTC days. A day that is over is folded by the rollups
  * into one list a metric; a day that is not, or that has changed since, has the lists of its hours. Which of the two
- * is decided inside the script that reads them, so one round trip serves any number of days, the answer lacks
- * nothing that was acknowledged before the question, and it is the same whether the rollups came by or not.
+ * counts is looked at inside the script that reads them, so one round trip serves any number of days, the answer
+ * lacks nothing that was acknowledged before the question, and it is the same whether the rollups came by or not.
  *
- * Cost in Redis of a full top list (1,000 items and overcounts): see docs/rollups.md. A folded day is one list, an
- * unfolded one up to twenty-four, each call no more than one day.
+ * A day is read by a few calls, each of some hours, so that none of them blocks Redis for long; the last brings the
+ * day's own list too. If any of them finds that the own list knows of everything, that is the answer: what may have
+ * come between the calls came after the question.
  *
  * Redis down: the calls fail like any others.
  */
@@ -23,53 +24,70 @@ export type StoredDigests = Buffer[];
 export interface DayLists<List> {
   /** Whether `lists` is the day's own list or those of its hours, which may be empty. */
   source: 'day' | 'hours';
-  /** The day was folded when some of its hours had expired already. */
+  /** The day's own list was folded when some of its hours had expired already. */
   isPartial: boolean;
   lists: List[];
 }
 
 interface DayReading<List> {
-  /** One a day. */
+  /** The same number for every day, in the order of the days. */
   calls: Call[];
   /** One a day, from the replies to the calls, in order. */
   decode: (replies: readonly unknown[]) => DayLists<List>[];
 }
 
-type Reply = [source: string | Buffer, partial: number, ...lists: unknown[]];
-
-const hoursOf = (day: Bucket) => bucketsIn('hour', day.start, day.end);
-
-function readDay(system: string, day: Bucket, kind: 'top' | 'digest', suffixes: string[]): Call {
-  const terms = [rollSuffix(day), kind, ...suffixes];
-  return callScript(scripts['read-day-1'], [systemKey(system)], terms, kind === 'digest');
+/** How lists of one kind are asked for and come back. */
+interface ListKind<List> {
+  kind: 'top' | 'digest';
+  suffixes: (bucket: Bucket) => string[];
+  cut: (elements: unknown[]) => List[];
 }
 
-function decodeDay<List>(reply: unknown, cut: (lists: unknown[]) => List[]): DayLists<List> {
-  const [source, partial, ...lists] = reply as Reply;
-  return {
-    source: String(source) === 'day' ? 'day' : 'hours',
+type Reply = [source: string | Buffer, partial: number, ...elements: unknown[]];
+
+/** Of hours one call reads: with full top lists, about six milliseconds of Redis. */
+const CALL_HOURS = 8;
+const CALLS = 24 / CALL_HOURS;
+
+function callsOf<List>(system: string, day: Bucket, { kind, suffixes }: ListKind<List>): Call[] {
+  const hours = bucketsIn('hour', day.start, day.end);
+  return Array.from({ length: CALLS }, (_, i) => {
+    const isLast = i === CALLS - 1;
+    const own = isLast ? [day] : [];
+    const buckets = [...own, ...hours.slice(i * CALL_HOURS, (i + 1) * CALL_HOURS)];
+    const terms = [rollSuffix(day), kind, own.length, ...buckets.flatMap(suffixes)];
+    return callScript(scripts['read-day-1'], [systemKey(system)], terms, kind === 'digest');
+  });
+}
+
+function decodeDay<List>(replies: readonly unknown[], { cut }: ListKind<List>): DayLists<List> {
+  const parts = (replies as Reply[]).map(([source, partial, ...elements]) => ({
+    isDay: String(source) === 'day',
     isPartial: partial === 1,
-    lists: cut(lists),
+    lists: cut(elements),
+  }));
+  const [own, ...lastHours] = parts[CALLS - 1].lists;
+  const isPartial = parts[CALLS - 1].isPartial;
+  if (parts.some(({ isDay }) => isDay)) return { source: 'day', isPartial, lists: [own] };
+  const before = parts.slice(0, -1).flatMap(({ lists }) => lists);
+  return { source: 'hours', isPartial: false, lists: [...before, ...lastHours] };
+}
+
+function readDays<List>(system: string, days: readonly Bucket[], kind: ListKind<List>): DayReading<List> {
+  return {
+    calls: days.flatMap((day) => callsOf(system, day, kind)),
+    decode: (replies) => days.map((_, i) => decodeDay(replies.slice(i * CALLS, (i + 1) * CALLS), kind)),
   };
 }
 
 /** The top lists of one metric over some days. */
 export function readTopDays(system: string, metric: string, days: readonly Bucket[]): DayReading<StoredTop> {
-  return {
-    calls: days.map((day) => {
-      const suffixes = [day, ...hoursOf(day)].flatMap((bucket) => [
-        sketchSuffix('top', metric, bucket),
-        sketchSuffix('over', metric, bucket),
-      ]);
-      return readDay(system, day, 'top', suffixes);
-    }),
-    decode: (replies) =>
-      replies.map((reply) =>
-        decodeDay(reply, (lists) =>
-          lists.flatMap((pairs, i) => (i % 2 === 0 ? [[pairs, lists[i + 1]] as StoredTop] : [])),
-        ),
-      ),
-  };
+  return readDays(system, days, {
+    kind: 'top',
+    suffixes: (bucket) => [sketchSuffix('top', metric, bucket), sketchSuffix('over', metric, bucket)],
+    cut: (elements) =>
+      elements.flatMap((pairs, i) => (i % 2 === 0 ? [[pairs, elements[i + 1]] as StoredTop] : [])),
+  });
 }
 
 /** The digest lists of one metric (numeric key) over some days. */
@@ -78,13 +96,11 @@ export function readDigestDays(
   metric: string,
   days: readonly Bucket[],
 ): DayReading<StoredDigests> {
-  return {
-    calls: days.map((day) => {
-      const suffixes = [day, ...hoursOf(day)].map((bucket) => sketchSuffix('digest', metric, bucket));
-      return readDay(system, day, 'digest', suffixes);
-    }),
-    decode: (replies) => replies.map((reply) => decodeDay(reply, (lists) => lists as StoredDigests[])),
-  };
+  return readDays(system, days, {
+    kind: 'digest',
+    suffixes: (bucket) => [sketchSuffix('digest', metric, bucket)],
+    cut: (elements) => elements as StoredDigests[],
+  });
 }
 
 /** What a stored top list says. */
