@@ -4,7 +4,11 @@ import fc from 'fast-check';
 import { Redis } from 'ioredis';
 import t from 'tap';
 import {
+  type CacheQuestion,
+  cacheKey,
+  cacheLockKey,
   directoryKeys,
+  generationsKey,
   parseKey,
   type SketchKind,
   sketchKey,
@@ -198,4 +202,90 @@ t.test('all keys of one system are in one cluster slot, also those that scripts 
     calculateSlot(directoryKeys.last),
     'the directory in one slot too',
   );
+});
+
+const parameter = fc.oneof(name, fc.integer(), fc.boolean(), fc.array(name, { minLength: 2, maxLength: 3 }));
+const cacheQuestion = fc.record({
+  endpoint: name,
+  systems: fc.uniqueArray(name, { maxLength: 4 }),
+  window: name,
+  bucket: name,
+  generation: name,
+  parameters: fc.dictionary(name, parameter, { maxKeys: 4 }),
+});
+
+t.test('questions that mean the same have one cache key, others never', async (t) => {
+  fc.assert(
+    fc.property(cacheQuestion, cacheQuestion, (a, b) => {
+      const shuffled = {
+        ...a,
+        systems: [...a.systems].reverse().concat(a.systems),
+        parameters: { absent: undefined, ...Object.fromEntries(Object.entries(a.parameters).reverse()) },
+      };
+      const meaning = ({ systems, parameters, ...rest }: CacheQuestion) =>
+        JSON.stringify([
+          rest,
+          [...systems].sort(),
+          Object.entries(parameters)
+            .map(([key, value]) => [key, typeof value === 'object' ? value : String(value)])
+            .sort(),
+        ]);
+      return (
+        cacheKey(a) === cacheKey(shuffled) && (cacheKey(a) === cacheKey(b)) === (meaning(a) === meaning(b))
+      );
+    }),
+    options,
+  );
+  const base = {
+    endpoint: 'e',
+    systems: ['a', 'b'],
+    window: 'w',
+    bucket: 'b',
+    generation: 'g',
+    parameters: {},
+  };
+  const others: Partial<CacheQuestion>[] = [
+    {},
+    { endpoint: 'f' },
+    { systems: ['a,b'] },
+    { systems: ['a'] },
+    { systems: ['*'] },
+    { systems: [] },
+    { window: 'w:b' },
+    { generation: 'h' },
+    { parameters: { k: 1 } },
+    { parameters: { k: '1&l=2' } },
+    { parameters: { k: 1, l: 2 } },
+    { parameters: { k: '' } },
+    { parameters: { k: ['a', 'b'] } },
+    { parameters: { k: 'a,b' } },
+  ];
+  t.equal(new Set(others.map((other) => cacheKey({ ...base, ...other }))).size, others.length);
+});
+
+t.test('a cache key is bounded, is in the slot of its lock and is no key of a system', async (t) => {
+  fc.assert(
+    fc.property(cacheQuestion, fc.integer({ min: 1, max: 60 }), (asked, times) => {
+      const systems = asked.systems.flatMap((system) => Array.from({ length: times }, (_, i) => system + i));
+      const key = cacheKey({ ...asked, systems });
+      return (
+        key.length <= 512 &&
+        key.split(/[{}]/).length === 3 &&
+        calculateSlot(key) === calculateSlot(cacheLockKey(key)) &&
+        parseKey(key) === undefined &&
+        key !== generationsKey &&
+        // biome-ignore lint/suspicious/noControlCharactersInRegex: that is what must not be there
+        !/[*?[\]\\\s\u0000-\u001f\u007f-\uffff]/.test(key)
+      );
+    }),
+    options,
+  );
+  const long = { endpoint: 'e', window: 'w', bucket: 'b', generation: 'g', parameters: {} };
+  const systems = Array.from({ length: 100 }, (_, i) => `system ${i}`);
+  t.equal(
+    cacheKey({ ...long, systems }),
+    cacheKey({ ...long, systems: systems.toReversed() }),
+    'and where it is hashed, still the same for the same question',
+  );
+  t.not(cacheKey({ ...long, systems }), cacheKey({ ...long, systems: systems.slice(1) }));
 });
