@@ -4,10 +4,11 @@
  */
 import type { Clock } from '../clock.js';
 import { Problem } from '../errors.js';
+import { type Bucket, bucketsIn } from '../windows/bucket.js';
 import type { Window } from '../windows/cover.js';
 import { formatInstant } from '../windows/instant.js';
 import { type Coverage, combineCoverage, type Retention } from '../windows/retention.js';
-import { askHistory, coverageOf } from './history.js';
+import { askHistory, coverageOf, type Fact } from './history.js';
 import { type Place, placesOf } from './place.js';
 import { type Ask, all, combine, map, type Question } from './question.js';
 import { type Cover, coversOf, type Kind, type Scope } from './scope.js';
@@ -39,7 +40,25 @@ const PLACES_MAX = 20_000;
 const SYSTEMS_NAMED_MAX = 100;
 
 type Asking<Answer> = (places: readonly Place[]) => Question<Answer>;
-type Existing = { exists: boolean[] };
+/** Of each place: whether it is there, whether some of it had gone before, and the hours that it was read from. */
+interface Existing {
+  exists: boolean[];
+  partial?: boolean[];
+  hours?: (boolean[] | undefined)[];
+}
+
+/** What there is of each bucket that was read: hours in place of a day that was read from them. */
+function factsOf(
+  buckets: readonly Bucket[],
+  exists: readonly boolean[],
+  hours: readonly (boolean[] | undefined)[],
+): Fact[] {
+  return buckets.flatMap((bucket, i) => {
+    const there = hours[i];
+    if (!there) return [{ bucket, exists: exists[i] }];
+    return bucketsIn('hour', bucket.start, bucket.end).map((hour, n) => ({ bucket: hour, exists: there[n] }));
+  });
+}
 
 /** Which systems and which time were asked about, as an answer says it. */
 export function saidOf({ systems, isAll, window, tz, at }: Scope, now: number) {
@@ -59,7 +78,7 @@ export function createCovered({ ask, retention, clock }: QueryDependencies) {
   /** The question with what its answer covers. */
   function covered<Answer extends Existing>(
     scope: Scope,
-    { buckets, from, to }: Cover,
+    { buckets, from, to, isByHour }: Cover,
     asking: Asking<Answer>,
   ): Question<Answer & { said: Said }> {
     const { systems } = scope;
@@ -69,11 +88,17 @@ export function createCovered({ ask, retention, clock }: QueryDependencies) {
       const detail = `${systems.length} systems in ${buckets.length} buckets are more than ${PLACES_MAX} together`;
       throw new Problem('question_too_large', detail, { errors: [{ pointer: '/system', detail }] });
     }
-    const histories = systems.map((system) => askHistory(system, buckets, retention, now));
+    const keptFrom = ({ grain }: Bucket) => now - retention[isByHour ? 'hour' : grain];
+    const old = buckets.filter(
+      (bucket) => bucket.end < keptFrom(bucket) || (isByHour && bucket.start < keptFrom(bucket)),
+    );
+    const histories = systems.map((system) => askHistory(system, old));
     return map(combine({ answer: asking(places), histories: all(histories) }), ({ answer, histories }) => {
       const parts = histories.map((history, i) => {
-        const exists = answer.exists.slice(i * buckets.length, (i + 1) * buckets.length);
-        return coverageOf(history, buckets, exists, retention, now);
+        const own = <Fact>(facts: Fact[] = []) => facts.slice(i * buckets.length, (i + 1) * buckets.length);
+        const facts = factsOf(buckets, own(answer.exists), own(answer.hours));
+        const coverage = coverageOf(history, facts, retention, now);
+        return coverage === 'complete' && own(answer.partial).includes(true) ? 'partial' : coverage;
       });
       const coverage = combineCoverage(parts);
       const span = { from: formatInstant(from), to: formatInstant(to) };

@@ -17,14 +17,8 @@ export interface History {
   hours: Map<number, number>;
 }
 
-/** Asks for what of a system's history tells whether some buckets are complete. */
-export function askHistory(
-  system: string,
-  buckets: readonly Bucket[],
-  retention: Retention,
-  now: number,
-): Question<History> {
-  const old = buckets.filter(({ grain, end }) => end < now - retention[grain]);
+/** Asks for what of a system's history tells whether buckets that may have expired are complete. */
+export function askHistory(system: string, old: readonly Bucket[]): Question<History> {
   const days = old.length === 0 ? [] : bucketsIn('day', old[0].start, old[old.length - 1].end);
   return {
     calls:
@@ -56,17 +50,22 @@ function firstWritten(history: History, bucket: Bucket): number | undefined {
   return first;
 }
 
-/** What an answer from some buckets covers. `exists[i]`: whether the sketch of bucket i is there. */
+/** Whether the sketch of a bucket is there. */
+export interface Fact {
+  bucket: Bucket;
+  exists: boolean;
+}
+
+/** What an answer from some buckets covers. */
 export function coverageOf(
   history: History,
-  buckets: readonly Bucket[],
-  exists: readonly boolean[],
+  facts: readonly Fact[],
   retention: Retention,
   now: number,
 ): Coverage {
-  const parts = buckets.map((bucket, i) => {
-    const facts = { bucket, firstWritten: firstWritten(history, bucket), exists: exists[i] };
-    return bucketCoverage(facts, retention, now, history.systemSince);
+  const parts = facts.map(({ bucket, exists }) => {
+    const known = { bucket, firstWritten: firstWritten(history, bucket), exists };
+    return bucketCoverage(known, retention, now, history.systemSince);
   });
   return combineCoverage(parts);
 }

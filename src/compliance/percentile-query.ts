@@ -8,9 +8,9 @@ import { momentsOf, type Statistics } from '../sketches/moments.js';
 import { percentileAliases, unitOf } from '../sketches/registry.js';
 import { type Digest, quantile, rankError } from '../sketches/t-digest.js';
 import { createCovered, type QueryDependencies, type Said } from './covered.js';
+import { askSamples } from './list-questions.js';
 import type { Percentile } from './parameters.js';
 import type { Scope } from './scope.js';
-import { askSamples } from './sketch-questions.js';
 
 /** What dashboards of this API have always shown; only for measurements in milliseconds. */
 const latencyTargets = [

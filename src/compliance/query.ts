@@ -4,10 +4,11 @@ import type { Window } from '../windows/cover.js';
 import { spanOf } from '../windows/cover.js';
 import { combineCoverage } from '../windows/retention.js';
 import { createCovered, type QueryDependencies, type Said, saidOf } from './covered.js';
+import { askTop } from './list-questions.js';
 import { combine } from './question.js';
 import type { Asked } from './respond.js';
 import type { Scope } from './scope.js';
-import { askDistinct, askMembership, askTop, type Distinct } from './sketch-questions.js';
+import { askDistinct, askMembership, type Distinct } from './set-questions.js';
 
 const NOTE = 'Answered by a Bloom filter: "no" is certain, "yes" is wrong at the false-positive rate.';
 const NOTE_GONE = 'Some of this time is no longer kept, so "no" is not certain.';

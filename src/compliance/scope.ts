@@ -113,8 +113,13 @@ export function rangeScope(from: string | undefined, to: string | undefined, now
   return { window: null, tz: null, at: now, span, isAligned: false, label };
 }
 
+/** Lists are written by the hour and folded into days. */
+export const isReadByHour = (kind: Kind): boolean => kind === 'top' || kind === 'percentiles';
+
 export interface Cover extends Span {
   buckets: readonly Bucket[];
+  /** Whether days of it may be read from their hours, which are kept for less long. */
+  isByHour: boolean;
 }
 
 /**
@@ -123,9 +128,10 @@ export interface Cover extends Span {
  */
 export function coversOf(kind: Kind, time: TimeScope, retention: Retention, now: number): Cover[] {
   const grains: Partial<Record<Window, Grain>> = readGrains[kind];
+  const isByHour = isReadByHour(kind);
   if (time.isAligned && time.window) {
     const grain = grains[time.window];
-    if (grain) return [{ ...time.span, buckets: cover(time.window, time.at, grain) }];
+    if (grain) return [{ ...time.span, buckets: cover(time.window, time.at, grain), isByHour }];
     const detail = `is not kept for ${kind}; use one of ${Object.keys(grains).join(', ')}`;
     throw new Problem('window_unsupported', `window ${detail}`, { errors: [{ pointer: '/window', detail }] });
   }
@@ -133,7 +139,7 @@ export function coversOf(kind: Kind, time: TimeScope, retention: Retention, now:
   const certain = kept.map((grain) => ({ grain, from: now - retention[grain] }));
   // Minutes are written only while their time is within their retention.
   const hoped = certain.map((row) => (row.grain === 'minute' ? row : { ...row, from: -Infinity }));
-  const covers = [coverRange(time.span, hoped), coverRange(time.span, certain)];
+  const covers = [hoped, certain].map((kept) => ({ ...coverRange(time.span, kept), isByHour }));
   const isSame = covers[0].buckets.length === covers[1].buckets.length && covers[0].from === covers[1].from;
   return isSame ? covers.slice(0, 1) : covers;
 }

@@ -11,13 +11,14 @@ import type { Span, Window } from '../windows/cover.js';
 import { formatInstant } from '../windows/instant.js';
 import { coverRange } from '../windows/range.js';
 import { combineCoverage } from '../windows/retention.js';
-import { askEventCounts, askItemCount } from './count-questions.js';
 import { createCovered, type QueryDependencies, type Said } from './covered.js';
+import { askEventCounts } from './event-questions.js';
+import { askItemCount, askSamples } from './list-questions.js';
 import { invalid, type Percentile } from './parameters.js';
 import type { Place } from './place.js';
 import { all, type Question } from './question.js';
-import type { Kind, Scope } from './scope.js';
-import { askDistinct, askSamples } from './sketch-questions.js';
+import { isReadByHour, type Kind, type Scope } from './scope.js';
+import { askDistinct } from './set-questions.js';
 
 /** What a series is of. */
 export type Series =
@@ -74,12 +75,13 @@ export function createSeriesQueries(dependencies: QueryDependencies) {
         span,
         kept.map((grain) => ({ grain, from: Number.NEGATIVE_INFINITY })),
       );
-      if (cover.from === span.from && cover.to === span.to) return covered(scope, cover, asking);
+      if (cover.from === span.from && cover.to === span.to)
+        return covered(scope, { ...cover, isByHour: isReadByHour(kind) }, asking);
       const detail = `${step} is finer than ${kept[0]}, the finest that is kept for ${kind}`;
       throw new Problem('window_unsupported', detail, { errors: [{ pointer: '/step', detail }] });
     });
-    const places = questions.reduce((sum, { calls }) => sum + calls.length, 0);
-    if (places > SERIES_CALLS_MAX) {
+    const work = questions.reduce((sum, { calls }) => sum + calls.length, 0);
+    if (work * (kind === 'distinct' ? 1 : LIST_WORK) > SERIES_WORK_MAX) {
       const detail = `${spans.length} points of ${scope.systems.length} systems read too much at once`;
       throw new Problem('question_too_large', detail, { errors: [{ pointer: '/step', detail }] });
     }
@@ -97,7 +99,7 @@ export function createSeriesQueries(dependencies: QueryDependencies) {
       const detail = `events are read from at most ${COUNTER_DAYS_MAX} days of systems at once`;
       throw new Problem('question_too_large', detail, { errors: [{ pointer: '/from', detail }] });
     }
-    const cover = { buckets, from: buckets[0].start, to: buckets[buckets.length - 1].end };
+    const cover = { isByHour: false, buckets, from: buckets[0].start, to: buckets[buckets.length - 1].end };
     const { counts, said } = await ask(covered(scope, cover, (places) => askEventCounts(places, spans)));
     return {
       points: counts.map(({ count, byType }, i) => ({ ...startAndEnd(spans[i]), count, by_type: byType })),
@@ -148,8 +150,9 @@ export function createSeriesQueries(dependencies: QueryDependencies) {
   };
 }
 
-/** Commands of one series. */
-const SERIES_CALLS_MAX = 50_000;
+/** Commands of one series, and how many of them a list weighs: it may have 100 KB. */
+const SERIES_WORK_MAX = 50_000;
+const LIST_WORK = 20;
 
 function saidOfAll(parts: readonly Said[], spans: readonly Span[]) {
   const { window: _, ...said } = parts[0];

@@ -105,8 +105,8 @@ export const readGrains = {
     '1M': 'month',
   },
   membership: { '1d': 'day', '1w': 'day', '1M': 'day' },
-  top: { '1h': 'hour', '1d': 'hour' },
-  percentiles: { '1h': 'hour', '1d': 'hour' },
+  top: { '1h': 'hour', '1d': 'day', '1w': 'day', '1M': 'day' },
+  percentiles: { '1h': 'hour', '1d': 'day', '1w': 'day', '1M': 'day' },
 } as const satisfies Record<string, Partial<Record<Window, Grain>>>;
 
 /** The name under which a kind of sketch counts all events; there is one counter hash a system and day. */

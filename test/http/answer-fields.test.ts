@@ -234,10 +234,10 @@ t.test('questions', async (t) => {
 t.test('a window that a metric does not keep is a 422 that names those it does', async (t) => {
   const kept: [path: string, parameters: Record<string, string | number>, windows: string[]][] = [
     ['activity/check', { system: 'crm', user_id: 'a' }, ['1d', '1w', '1M']],
-    ['top/active_users', { system: 'crm' }, ['1h', '1d']],
-    ['percentiles/latency_ms', { system: 'crm' }, ['1h', '1d']],
-    ['sla/check', { system: 'crm', metric: 'latency_ms', threshold: 1 }, ['1h', '1d']],
-    ['latency/summary/crm', {}, ['1h', '1d']],
+    ['top/active_users', { system: 'crm' }, ['1h', '1d', '1w', '1M']],
+    ['percentiles/latency_ms', { system: 'crm' }, ['1h', '1d', '1w', '1M']],
+    ['sla/check', { system: 'crm', metric: 'latency_ms', threshold: 1 }, ['1h', '1d', '1w', '1M']],
+    ['latency/summary/crm', {}, ['1h', '1d', '1w', '1M']],
     ['distinct/users', { system: 'crm' }, ['1m', '5m', '15m', '1h', '1d', '1w', '1M']],
   ];
   for (const [path, parameters, windows] of kept) {

@@ -123,7 +123,7 @@ t.test('membership: who was there, and nobody else', async (t) => {
 
 t.test('top: exact counts, below what a list holds', async (t) => {
   for (let i = 0; i < CASES; i++) {
-    const question = someQuestion(['1d']);
+    const question = someQuestion(['1d', '1w', '1M']);
     const path = pathOf('top/active_users', question, { k: '1000' });
     const { body, span } = await ask<Answer & { items: { item: string; count: number; lower: number }[] }>(
       t,
@@ -147,7 +147,7 @@ t.test('top: exact counts, below what a list holds', async (t) => {
 
 t.test('percentiles: within one point of rank', async (t) => {
   for (let i = 0; i < CASES; i++) {
-    const question = someQuestion(['1d']);
+    const question = someQuestion(['1d', '1w', '1M']);
     const path = pathOf('percentiles/latency_ms', question, { percentiles: '5,50,95' });
     const { body, span } = await ask<Answer & { count: number; percentiles: Record<string, number> }>(
       t,
@@ -169,7 +169,7 @@ t.test('percentiles: within one point of rank', async (t) => {
 
 t.test('statistics: those of exactly these samples', async (t) => {
   for (let i = 0; i < CASES; i++) {
-    const question = someQuestion(['1d']);
+    const question = someQuestion(['1d', '1w', '1M']);
     const path = pathOf('stats/latency_ms', question);
     const { body, span } = await ask<Answer & Record<string, number>>(t, path, question);
     const samples = question.systems.flatMap((system) => truth.samples('latency_ms', system, span));

@@ -83,7 +83,7 @@ t.test('requests are counted by the pattern of their route and by status', async
       'method="GET",route="/api/v1/compliance/distinct/:metric",status="200"',
     ],
     [
-      () => get(base, compliance('top/active_users', { system: 'crm', window: '1M' })),
+      () => get(base, compliance('top/active_users', { system: 'crm', window: '1m' })),
       'method="GET",route="/api/v1/compliance/top/:metric",status="422"',
     ],
     [() => get(base, '/nowhere/at/all'), 'method="GET",route="none",status="404"'],

@@ -6,7 +6,7 @@ import { Redis } from 'ioredis';
 import t from 'tap';
 import { realisticEvents } from '../../load/stream.js';
 import { placesOf } from '../../src/compliance/place.js';
-import { askMembership } from '../../src/compliance/sketch-questions.js';
+import { askMembership } from '../../src/compliance/set-questions.js';
 import { sketchKey } from '../../src/redis/keys.js';
 import { digestElementsMax } from '../../src/redis/scripts.js';
 import { parseCounterField } from '../../src/sketches/counters.js';

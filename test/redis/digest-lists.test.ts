@@ -4,8 +4,8 @@
  */
 import { Redis } from 'ioredis';
 import t from 'tap';
+import { askSamples } from '../../src/compliance/list-questions.js';
 import { placesOf } from '../../src/compliance/place.js';
-import { askSamples } from '../../src/compliance/sketch-questions.js';
 import { sketchKey, sketchSuffix, systemKey } from '../../src/redis/keys.js';
 import { digestElementsMax } from '../../src/redis/scripts.js';
 import { bucketAt } from '../../src/windows/bucket.js';

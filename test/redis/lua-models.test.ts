@@ -2,7 +2,7 @@
 import { Redis } from 'ioredis';
 import t from 'tap';
 import { placesOf } from '../../src/compliance/place.js';
-import { askMembership } from '../../src/compliance/sketch-questions.js';
+import { askMembership } from '../../src/compliance/set-questions.js';
 import { readPipeline } from '../../src/redis/pipeline.js';
 import {
   addToBloom,

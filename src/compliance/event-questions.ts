@@ -1,7 +1,4 @@
-/**
- * Questions about counts over time: events by type from the exact counters of whole days, and one item of a top
- * list with its bounds.
- */
+/** Questions about events over time, from the exact counters of whole days. */
 import { sketchKey } from '../redis/keys.js';
 import { call } from '../redis/pipeline.js';
 import { parseCounterField } from '../sketches/counters.js';
@@ -56,40 +53,6 @@ export function askEventCounts(
         return pairs.length > 0;
       });
       return { counts, exists };
-    },
-  };
-}
-
-export interface ItemCount {
-  /** The upper bound. */
-  count: number;
-  lower: number;
-  exists: boolean[];
-}
-
-/** How often one item was counted over some places: where a list does not track it, at most the list's floor. */
-export function askItemCount(metric: string, item: string, places: readonly Place[]): Question<ItemCount> {
-  return {
-    calls: places.flatMap(({ system, bucket }) => {
-      const list = sketchKey(system, 'top', metric, bucket);
-      const overs = sketchKey(system, 'over', metric, bucket);
-      return [call('ZSCORE', list, item), call('HMGET', overs, item, ''), call('EXISTS', list)];
-    }),
-    decode(replies) {
-      let count = 0;
-      let lower = 0;
-      const exists = places.map((_, i) => {
-        const [score, overs, found] = replies.slice(3 * i, 3 * i + 3) as [
-          string | null,
-          (string | null)[],
-          number,
-        ];
-        const [over, floor] = overs.map((text) => Number(text ?? 0));
-        count += score === null ? floor : Number(score);
-        lower += score === null ? 0 : Number(score) - over;
-        return found === 1;
-      });
-      return { count, lower, exists };
     },
   };
 }

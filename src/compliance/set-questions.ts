@@ -1,5 +1,5 @@
 /**
- * The questions one kind of sketch can answer: for each, its Redis commands and how the replies become an
+ * Questions about sets, distinct values and membership: their Redis commands and how the replies become an
  * estimate with its bound. All take the places to read, which are merged; all tell which of these exist.
  */
 import { sketchKey } from '../redis/keys.js';
@@ -13,8 +13,6 @@ import {
   writeBloomKey,
 } from '../sketches/bloom.js';
 import { createRegisters, distinctBounds, estimate, mergeHll } from '../sketches/hyperloglog.js';
-import { type TopItem, type TopSummary, topItems } from '../sketches/space-saving.js';
-import { type Digest, decodeDigest, decodeDigestHeader, mergeDigests } from '../sketches/t-digest.js';
 import type { Place } from './place.js';
 import type { Question } from './question.js';
 
@@ -88,64 +86,6 @@ export function askMembership(metric: string, value: string, places: readonly Pl
         saturated: headers.some(({ saturated }) => saturated),
         exists: filters.map((filter) => Array.isArray(filter)),
       };
-    },
-  };
-}
-
-export interface Top {
-  items: TopItem[];
-  /** No value that is not listed as tracked can have more than this. */
-  floor: number;
-  exists: boolean[];
-}
-
-function toSummary(pairs: readonly string[], overs: readonly string[]): TopSummary {
-  const summary: TopSummary = { counts: new Map(), overcounts: new Map(), floor: 0 };
-  for (let i = 0; i < pairs.length; i += 2) summary.counts.set(pairs[i], Number(pairs[i + 1]));
-  for (let i = 0; i < overs.length; i += 2) {
-    if (overs[i] === '') summary.floor = Number(overs[i + 1]);
-    else summary.overcounts.set(overs[i], Number(overs[i + 1]));
-  }
-  return summary;
-}
-
-/** The `k` values with the largest counts over some places. */
-export function askTop(metric: string, k: number, places: readonly Place[]): Question<Top> {
-  return {
-    calls: places.flatMap(({ system, bucket }) => [
-      call('ZRANGE', sketchKey(system, 'top', metric, bucket), 0, -1, 'WITHSCORES'),
-      call('HGETALL', sketchKey(system, 'over', metric, bucket)),
-    ]),
-    decode(replies) {
-      const lists = places.map((_, i) => [replies[2 * i], replies[2 * i + 1]] as [string[], string[]]);
-      const summaries = lists.map(([pairs, overs]) => toSummary(pairs, overs));
-      return { ...topItems(summaries, k), exists: lists.map(([pairs]) => pairs.length > 0) };
-    },
-  };
-}
-
-export interface Samples {
-  /** Undefined where there are no samples. */
-  digest: Digest | undefined;
-  exists: boolean[];
-}
-
-/** One digest of all samples of some places. */
-export function askSamples(metric: string, places: readonly Place[]): Question<Samples> {
-  return {
-    calls: places.map(({ system, bucket }) => ({
-      ...call('LRANGE', sketchKey(system, 'digest', metric, bucket), 0, -1),
-      binary: true,
-    })),
-    decode(replies) {
-      const digests: Digest[] = [];
-      const exists = (replies as Buffer[][]).map(([header, ...blobs]) => {
-        if (header === undefined) return false;
-        decodeDigestHeader(header);
-        for (const blob of blobs) digests.push(decodeDigest(blob));
-        return true;
-      });
-      return { digest: digests.length === 0 ? undefined : mergeDigests(digests), exists };
     },
   };
 }
