@@ -15,12 +15,8 @@ export function createMetrics() {
   const register = new Registry();
   const registers = [register];
   let isReady = () => false;
-  const cacheAnswers = new Counter({
-    name: 'papertrail_cache_answers_total',
-    help: 'Questions answered, by endpoint and by where the answer came from.',
-    labelNames: ['endpoint', 'state'],
-    registers,
-  });
+  /** By endpoint and state: a hit is so cheap that finding its labels would be a good part of it. */
+  const cacheAnswers = new Map<string, Record<string, number>>();
   const metrics = {
     register,
     requestSeconds: new Histogram({
@@ -80,18 +76,29 @@ export function createMetrics() {
       labelNames: ['outcome'],
       registers,
     }),
-    cacheAnswers,
+    cacheAnswers: new Counter({
+      name: 'papertrail_cache_answers_total',
+      help: 'Questions answered, by endpoint and by where the answer came from.',
+      labelNames: ['endpoint', 'state'],
+      registers,
+      collect() {
+        this.reset();
+        for (const [endpoint, counts] of cacheAnswers) {
+          for (const [state, count] of Object.entries(counts)) this.inc({ endpoint, state }, count);
+        }
+      },
+    }),
     cacheHitRatio: new Gauge({
       name: 'papertrail_cache_hit_ratio',
       help: 'Share of all answers so far that were not computed for their request.',
       registers,
-      async collect() {
-        const { values } = await cacheAnswers.get();
-        const all = values.reduce((sum, { value }) => sum + value, 0);
-        const missed = values.reduce(
-          (sum, { labels, value }) => sum + (labels.state === 'miss' ? value : 0),
-          0,
-        );
+      collect() {
+        let all = 0;
+        let missed = 0;
+        for (const counts of cacheAnswers.values()) {
+          for (const count of Object.values(counts)) all += count;
+          missed += counts.miss ?? 0;
+        }
         this.set(all === 0 ? 0 : 1 - missed / all);
       },
     }),
@@ -141,6 +148,15 @@ export function createMetrics() {
         this.set(isReady() ? 1 : 0);
       },
     }),
+    /** Counts one answer; seen when it is scraped. */
+    countCacheAnswer(endpoint: string, state: string): void {
+      let counts = cacheAnswers.get(endpoint);
+      if (!counts) {
+        counts = {};
+        cacheAnswers.set(endpoint, counts);
+      }
+      counts[state] = (counts[state] ?? 0) + 1;
+    },
     /** Says where `ready` is to be looked up when it is scraped. */
     observeReady(look: () => boolean): void {
       isReady = look;

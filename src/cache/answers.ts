@@ -76,21 +76,10 @@ export function createAnswerCache(dependencies: AnswerCacheDependencies) {
   const fly = createFlight({ memory, shared, clock, timeoutMs, lockMs, log });
   const hot = createHotQuestions<{ question: Question; compute: Compute }>();
   const flights = new Map<string, Flight>();
-  const children = new Map<string, { inc(): void }>();
   let fadeAt = clock.now() + FADE_MS;
 
-  function tally(endpoint: string, state: string): void {
-    const id = `${state} ${endpoint}`;
-    let child = children.get(id);
-    if (!child) {
-      child = metrics.cacheAnswers.labels(endpoint, state);
-      children.set(id, child);
-    }
-    child.inc();
-  }
-
   function answer({ endpoint, key }: Question, entry: Entry, state: AnswerState, now: number): CachedAnswer {
-    if (enabled) tally(endpoint, state);
+    if (enabled) metrics.countCacheAnswer(endpoint, state);
     return { state, entry, now, encoded: (encoding) => memory.encoded(key, entry, encoding) };
   }
 
@@ -143,7 +132,7 @@ export function createAnswerCache(dependencies: AnswerCacheDependencies) {
     if (!held || question.refresh) return undefined;
     if (isNegative(held)) {
       if (now >= held.freshUntil) return undefined;
-      tally(question.endpoint, 'negative');
+      metrics.countCacheAnswer(question.endpoint, 'negative');
       throw held.problem;
     }
     if (now < held.freshUntil) return answer(question, held, 'hit_l1', now);
@@ -161,7 +150,7 @@ export function createAnswerCache(dependencies: AnswerCacheDependencies) {
       const { entry, state } = await depart(question, compute, newerThan).found;
       return answer(question, entry, state, clock.now());
     } catch (error) {
-      if (isNoData(error)) tally(question.endpoint, 'miss');
+      if (isNoData(error)) metrics.countCacheAnswer(question.endpoint, 'miss');
       throw error;
     }
   }
@@ -175,7 +164,7 @@ export function createAnswerCache(dependencies: AnswerCacheDependencies) {
     try {
       found = await (refresh && !running.refresh ? running.landed : running.found);
     } catch (error) {
-      if (isNoData(error)) tally(endpoint, 'coalesced');
+      if (isNoData(error)) metrics.countCacheAnswer(endpoint, 'coalesced');
       if (!refresh || running.refresh) throw error;
     }
     if (!found || (refresh && !running.refresh && found.state !== 'miss'))

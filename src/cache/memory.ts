@@ -1,6 +1,7 @@
 /**
- * The memory of a process (L1): finished answers by key, the least recently used first to go. A hit costs one
- * look-up in a Map; nothing is serialised and nothing compressed.
+ * The memory of a process (L1): finished answers by key. A hit costs one look-up in a Map; nothing is serialised and
+ * nothing compressed. What was not used for longest goes first, as near as a second chance comes to that (the clock
+ * algorithm): a hit leaves a mark, and who is next to go but bears one loses it and goes to the end of the queue.
  *
  * Bounded by bytes: key, body and compressed forms of every entry, and a flat sum for what an entry is made of. A
  * compressed form is made on first demand, once for all who ask for it at the same time, off the event loop's
@@ -32,8 +33,8 @@ function bytesOf(key: string, held: Entry | Negative): number {
 }
 
 export function createMemory(bytesMax: number, metrics: Pick<Metrics, 'cacheBytes' | 'cacheEvictions'>) {
-  /** Least recently used first. */
-  const slots = new Map<string, { held: Entry | Negative; bytes: number }>();
+  /** Next to go first. */
+  const slots = new Map<string, { held: Entry | Negative; bytes: number; isUsed: boolean }>();
   let bytes = 0;
 
   function drop(key: string): void {
@@ -42,10 +43,16 @@ export function createMemory(bytesMax: number, metrics: Pick<Metrics, 'cacheByte
   }
 
   function makeRoom(): void {
-    for (const key of slots.keys()) {
+    for (const [key, slot] of slots) {
       if (bytes <= bytesMax) break;
-      drop(key);
-      metrics.cacheEvictions.inc();
+      if (slot.isUsed) {
+        slot.isUsed = false;
+        slots.delete(key);
+        slots.set(key, slot);
+      } else {
+        drop(key);
+        metrics.cacheEvictions.inc();
+      }
     }
     metrics.cacheBytes.set(bytes);
   }
@@ -54,7 +61,7 @@ export function createMemory(bytesMax: number, metrics: Pick<Metrics, 'cacheByte
     drop(key);
     const size = bytesOf(key, held);
     if (size <= bytesMax) {
-      slots.set(key, { held, bytes: size });
+      slots.set(key, { held, bytes: size, isUsed: false });
       bytes += size;
     }
     makeRoom();
@@ -83,8 +90,7 @@ export function createMemory(bytesMax: number, metrics: Pick<Metrics, 'cacheByte
     get(key: string): Entry | Negative | undefined {
       const slot = slots.get(key);
       if (!slot) return undefined;
-      slots.delete(key);
-      slots.set(key, slot);
+      slot.isUsed = true;
       return slot.held;
     },
 

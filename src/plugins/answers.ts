@@ -66,12 +66,15 @@ function cacheStatus({ state, entry, now }: CachedAnswer, forced: boolean): stri
   }
 }
 
+const sendLater = async (reply: FastifyReply, body: Promise<Buffer>): Promise<FastifyReply> =>
+  reply.send(await body);
+
 /** Sends an answer, or 304 where the client has it. */
-export async function sendAnswer(
+export function sendAnswer(
   request: FastifyRequest,
   reply: FastifyReply,
   answer: CachedAnswer,
-): Promise<FastifyReply> {
+): FastifyReply | Promise<FastifyReply> {
   const { entry, state, now } = answer;
   const { body, tag } = entry;
   const encoding = encodingFor(request, body.length);
@@ -87,5 +90,7 @@ export async function sendAnswer(
   reply.header('content-type', CONTENT_TYPE);
   if (encoding === undefined) return reply.send(body);
   reply.header('content-encoding', encoding);
-  return reply.send(await answer.encoded(encoding));
+  const encoded = answer.encoded(encoding);
+  // What is there already goes out without waiting a turn for it.
+  return Buffer.isBuffer(encoded) ? reply.send(encoded) : sendLater(reply, encoded);
 }

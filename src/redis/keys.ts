@@ -23,8 +23,9 @@ export type SketchKind = (typeof sketchKinds)[number];
 
 const ROOT_PREFIX = 'pt:{';
 
-/** Percent-encodes all but unreserved characters; `*` too, which encodeURIComponent leaves. */
-const encodePart = (text: string): string => encodeURIComponent(text).replaceAll('*', '%2A');
+/** Percent-encodes all but unreserved characters; `*` too, which encodeURIComponent leaves. Most names have none. */
+const encodePart = (text: string): string =>
+  /^[\w.!~'()-]*$/.test(text) ? text : encodeURIComponent(text).replaceAll('*', '%2A');
 
 /** The key that holds a system's own record; it carries the hash tag. */
 export const systemKey = (system: string): string => `${ROOT_PREFIX}${encodePart(system)}}`;
@@ -66,13 +67,18 @@ const CACHE_TAG_BYTES_MAX = 480;
 
 /** Parts never hold the separators, which encodePart encodes. */
 function encodeParameters(parameters: CacheQuestion['parameters']): string {
-  const pairs = Object.entries(parameters).flatMap(([name, value]) => {
-    if (value === undefined) return [];
+  const pairs: string[] = [];
+  for (const name of Object.keys(parameters)) {
+    const value = parameters[name];
+    if (value === undefined) continue;
     const text = typeof value === 'object' ? value.map(encodePart).join(',') : encodePart(String(value));
-    return [`${encodePart(name)}=${text}`];
-  });
+    pairs.push(`${encodePart(name)}=${text}`);
+  }
   return pairs.sort().join('&');
 }
+
+const encodeSystems = (systems: readonly string[]): string =>
+  systems.length === 1 ? encodePart(systems[0]) : [...new Set(systems)].sort().map(encodePart).join(',');
 
 /**
  * The key of an answer. Questions that mean the same have one key, whatever the order of their parts; others never
@@ -86,9 +92,8 @@ export function cacheKey({
   generation,
   parameters,
 }: CacheQuestion): string {
-  const names = [...new Set(systems)].sort().map(encodePart).join(',');
-  const rest = [window, bucket, generation].map(encodePart).join(':');
-  const tag = `${encodePart(endpoint)}:${names}:${rest}:${encodeParameters(parameters)}`;
+  const about = `${encodePart(endpoint)}:${encodeSystems(systems)}:${encodePart(window)}:${encodePart(bucket)}`;
+  const tag = `${about}:${encodePart(generation)}:${encodeParameters(parameters)}`;
   if (tag.length <= CACHE_TAG_BYTES_MAX) return `pt:cache:{${tag}}`;
   return `pt:cache:{#${createHash('sha256').update(tag).digest('base64url')}}`;
 }
