@@ -121,9 +121,9 @@ export function createFlight(dependencies: FlightDependencies) {
 
   async function computeAndShare(question: Question, compute: Compute, claim: Claim, sentAt: number) {
     const { key } = question;
-    const leftMs = timeoutMs - (clock.now() - sentAt);
-    if (leftMs <= 0) throw new Problem('redis_unavailable', 'Redis is too slow');
     try {
+      const leftMs = timeoutMs - (clock.now() - sentAt);
+      if (leftMs <= 0) throw new Problem('redis_unavailable', 'Redis is too slow');
       const entry = await computeEntry(question, compute, clock, leftMs);
       if (claim.state === 'locked') shared.store(key, claim, entry, clock.now());
       return keep(key, entry, 'miss');

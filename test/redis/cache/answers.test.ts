@@ -238,6 +238,30 @@ t.test('hot questions are renewed before they are stale, the others are not', as
   }
 });
 
+t.test('a round renews a bounded number of answers, the most asked first', async (t) => {
+  const { clock, one } = await twoCaches(t);
+  const questions = Array.from({ length: 60 }, (_, i) => ({
+    asks: 3 + (i % 30),
+    compute: counted(),
+    name: `q${i}`,
+  }));
+  for (const { asks, compute, name } of questions) {
+    for (let i = 0; i < asks; i++) await one.cache.get(question(name), compute);
+  }
+  clock.pass(26 * SECOND);
+  await one.cache.warm();
+  await one.cache.settle();
+  const renewed = questions.filter(({ compute }) => compute.runs === 2);
+  t.equal(renewed.length, 50);
+  t.ok(
+    renewed.every(({ asks }) => asks >= 8),
+    'the five least asked of each thirty wait for the next round',
+  );
+  await one.cache.warm();
+  await one.cache.settle();
+  t.ok(questions.every(({ compute }) => compute.runs === 2));
+});
+
 t.test('switched off, every question is computed and Redis is not asked', async (t) => {
   const counter = await startTurnCounter(server);
   const { cache, stop } = await startCache(counter.socket, { enabled: false });
