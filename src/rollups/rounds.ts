@@ -4,7 +4,8 @@
  * Every round it holds the lease (redis/lease.ts), reads the records of the next systems in the directory, and folds
  * the days that are due in them. What is to be done stands in the records, so there is no queue that could lose
  * something: a sweep over all systems finds it, and begins anew after the last. A round reads at most
- * `SYSTEMS_MAX` records and looks at `DAYS_MAX` days, and where it stopped the next one goes on. With 10,000 systems a sweep
+ * `SYSTEMS_MAX` records and looks at `DAYS_MAX` days, and where it stopped the next one goes on; a system with more
+ * days than that (an old log) has the others in the next sweep. With 10,000 systems a sweep
  * takes ten rounds, and the days of a midnight as many; answers do not wait for that, they read hours until then.
  *
  * A day that cannot be folded is logged and left, the others go on. Redis down: the round fails, and the next one
@@ -80,7 +81,7 @@ export function createRollups(dependencies: RoundsDependencies) {
     }
   }
 
-  /** Folds what is due of a system. False where the round has to end before all of it is done. */
+  /** Folds what is due of a system, as far as the round allows. False where the round has to end. */
   async function foldSystem(system: string, { epoch, numericKeys, days }: SystemRecord): Promise<boolean> {
     for (const { day, lookAt } of days) {
       const overdueMs = clock.now() - dueFrom(day, lookAt);
@@ -94,6 +95,7 @@ export function createRollups(dependencies: RoundsDependencies) {
       metrics.rollupDays.inc({ outcome: outcome.kind });
       if (outcome.kind !== 'rolled' && outcome.kind !== 'sealed') lagMs = Math.max(lagMs, overdueMs);
       if (outcome.kind === 'fenced') {
+        after = '';
         lease.outrank(outcome.token);
         await lease.release();
         return false;
@@ -108,12 +110,9 @@ export function createRollups(dependencies: RoundsDependencies) {
       const some = systems.slice(i, i + PIPELINE_RECORDS_MAX);
       const records = await readRecords(some);
       for (const [place, system] of some.entries()) {
-        const before = after;
-        after = system; // also where it fails: what is wrong with one system must not hold up the others
-        if (!(await foldSystem(system, records[place]))) {
-          after = before;
-          return;
-        }
+        if (daysLeft <= 0) return;
+        after = system; // also where it fails or has too much: one system must not hold up the others
+        if (!(await foldSystem(system, records[place]))) return;
       }
     }
     if (systems.length < SYSTEMS_MAX) after = '';
