@@ -26,7 +26,11 @@ export type Respond = <Answer>(
 ) => Promise<Answer>;
 
 /** Puts an answer on the wire. */
-type Send = (request: FastifyRequest, reply: FastifyReply, answer: CachedAnswer) => Promise<FastifyReply>;
+type Send = (
+  request: FastifyRequest,
+  reply: FastifyReply,
+  answer: CachedAnswer,
+) => FastifyReply | Promise<FastifyReply>;
 
 interface RespondDependencies {
   cache: AnswerCache;

@@ -10,6 +10,7 @@ import {
   counterMetric,
   distinctMetrics,
   fields,
+  frequencyMetrics,
   membershipMetrics,
   topMetrics,
 } from '../sketches/registry.js';
@@ -43,6 +44,7 @@ export interface HourPlan {
   counters: Destinations;
   /** Hash, seconds to live, state of the day. */
   written: Destinations;
+  frequency: Destinations[];
   /** Numeric key, digest list, seconds to live; and of a day that is over its state and its own list. */
   digest(key: string): Destinations;
 }
@@ -94,6 +96,7 @@ function createHourPlan(hour: number, { destination, until, isOver }: Placing): 
     ]),
     counters: destination('count', counterMetric, dayBucket),
     written: [...destination('written', 'all', dayBucket), rollSuffix(dayBucket)],
+    frequency: frequencyMetrics.map(({ metric }) => destination('cm', metric, dayBucket)),
     digest(key) {
       let found = digests.get(key);
       if (!found) {

@@ -17,7 +17,15 @@ export const CALL_COST_MAX = 2_000;
 const PART_COST = 10;
 
 /** In the order in which the script takes them. */
-export const sections = ['distinct', 'membership', 'tops', 'digests', 'counters', 'written'] as const;
+export const sections = [
+  'distinct',
+  'membership',
+  'tops',
+  'digests',
+  'counters',
+  'written',
+  'frequency',
+] as const;
 export type Section = (typeof sections)[number];
 /** What apply-delta says of each kind, with the head itself for its place among the heads. */
 export type Operation = [head: Destinations, ...rest: PayloadValue[]];

@@ -13,13 +13,14 @@ const emptyOperations = (): Operations => ({
   digests: [],
   counters: [],
   written: [],
+  frequency: [],
 });
 
-interface ValueOptions {
+export interface ValueOptions {
   /** One a value. */
   counts?: readonly number[];
-  /** How the script takes them. */
-  pack?: (values: readonly string[]) => PayloadValue;
+  /** How the script takes them: as the list of values and, where there are some, that of their counts. */
+  pack?: (values: readonly string[], counts: readonly number[]) => PayloadValue[];
 }
 
 /** Collects operations and starts another part where one is full. */
@@ -47,14 +48,13 @@ export function createCutter() {
     head: Destinations,
     values: readonly string[],
     costEach: number,
-    { counts, pack = (piece: readonly string[]): PayloadValue => piece }: ValueOptions = {},
+    { counts, pack = (...lists) => (counts ? lists : lists.slice(0, 1)) }: ValueOptions = {},
   ): void {
     for (let from = 0; from < values.length; ) {
       const room = Math.max(1, Math.floor((CALL_COST_MAX - cost) / costEach));
       const isWhole = from === 0 && values.length <= room;
       const piece = isWhole ? values : values.slice(from, from + room);
-      const rest = [pack(piece)];
-      if (counts) rest.push(isWhole ? counts : counts.slice(from, from + room));
+      const rest = pack(piece, isWhole ? (counts ?? []) : (counts ?? []).slice(from, from + room));
       from += piece.length;
       add(section, head, rest, piece.length * costEach);
       if (from < values.length) close(); // a part never has two operations on one list

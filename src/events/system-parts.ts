@@ -9,17 +9,19 @@
  * milliseconds. `pack-calls.ts` makes calls of the parts.
  */
 import { bloomKeyBytes, writeBloomKey } from '../sketches/bloom.js';
+import { packCountRecords } from '../sketches/count-min.js';
 import { counterField } from '../sketches/counters.js';
-import { distinctMetrics, membershipMetrics, topMetrics } from '../sketches/registry.js';
+import { distinctMetrics, frequencyMetrics, membershipMetrics, topMetrics } from '../sketches/registry.js';
 import { digestOf, encodeDigest } from '../sketches/t-digest.js';
 import { type BucketDelta, COUNTER_TYPES, type SystemDelta } from './delta.js';
 import type { Destinations, HourPlan, MinutePlan, Planner } from './hour-plan.js';
 import type { Part, Section } from './pack-calls.js';
-import { type Cutter, createCutter } from './part-cutter.js';
+import { type Cutter, createCutter, type ValueOptions } from './part-cutter.js';
 import type { Written } from './repeat-filter.js';
 
 const BLOOM_ADD_COST = 4;
 const TOP_ADD_COST = 2;
+const FREQUENCY_COST = 0.7;
 const LIST_COST = 4;
 
 export interface SystemParts {
@@ -31,13 +33,17 @@ export interface SystemParts {
 /** Tells what is already written: a slot's values. */
 type Known = (slot: string) => ReadonlySet<string>;
 
-function packBloomKeys(values: readonly string[]): Buffer {
+function packBloomKeys(values: readonly string[]): [Buffer] {
   const keys = Buffer.allocUnsafe(values.length * bloomKeyBytes);
   values.forEach((value, i) => {
     writeBloomKey(value, keys, i * bloomKeyBytes);
   });
-  return keys;
+  return [keys];
 }
+
+const packFrequencies = (values: readonly string[], counts: readonly number[]) => [
+  packCountRecords(values, counts),
+];
 
 const indexesOf = (rows: readonly { field: number }[], field: number) =>
   rows.flatMap((row, index) => (row.field === field ? [index] : []));
@@ -147,15 +153,19 @@ function gather<T>(
   grow(found.content, content);
 }
 
+type CountOptions = Pick<ValueOptions, 'pack'> & { costEach: number };
+
 /** Collects what is counted or measured, and adds it to the parts as one operation a key. */
 function createGatherer(cutter: Cutter) {
   const tops = new Map<string, Gathered<Map<string, number>>>();
   const counters = new Map<string, Gathered<Map<string, number>>>();
+  const frequencies = new Map<string, Gathered<Map<string, number>>>();
   const samples = new Map<string, Gathered<number[]>>();
 
-  function addCounts(section: Section, gathered: typeof tops, costEach: number): void {
+  function addCounts(section: Section, gathered: typeof tops, { costEach, ...options }: CountOptions): void {
     for (const { head, content } of gathered.values()) {
-      cutter.addValues(section, head, [...content.keys()], costEach, { counts: [...content.values()] });
+      const counts = [...content.values()];
+      cutter.addValues(section, head, [...content.keys()], costEach, { ...options, counts });
     }
   }
 
@@ -165,6 +175,11 @@ function createGatherer(cutter: Cutter) {
         const head = plan.tops[index];
         const content = bucket.tallies[field];
         if (content.size > 0) gather(tops, head[0] as string, { head, content }, growingCounts);
+      });
+      frequencyMetrics.forEach(({ field }, index) => {
+        const head = plan.frequency[index];
+        const content = bucket.tallies[field];
+        if (content.size > 0) gather(frequencies, head[0] as string, { head, content }, growingCounts);
       });
       const counts = new Map<string, number>();
       for (const [counter, count] of bucket.counters) {
@@ -179,8 +194,9 @@ function createGatherer(cutter: Cutter) {
       }
     },
     finish(): void {
-      addCounts('tops', tops, TOP_ADD_COST);
-      addCounts('counters', counters, 1);
+      addCounts('tops', tops, { costEach: TOP_ADD_COST });
+      addCounts('counters', counters, { costEach: 1 });
+      addCounts('frequency', frequencies, { costEach: FREQUENCY_COST, pack: packFrequencies });
       for (const { head, content } of samples.values()) {
         cutter.add('digests', head, [content.length, encodeDigest(digestOf(content))], LIST_COST);
       }

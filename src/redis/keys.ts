@@ -18,7 +18,17 @@
 import { createHash } from 'node:crypto';
 import type { Bucket } from '../windows/bucket.js';
 
-export const sketchKinds = ['hll', 'bloom', 'top', 'over', 'digest', 'count', 'written', 'roll'] as const;
+export const sketchKinds = [
+  'hll',
+  'bloom',
+  'top',
+  'over',
+  'digest',
+  'count',
+  'cm',
+  'written',
+  'roll',
+] as const;
 export type SketchKind = (typeof sketchKinds)[number];
 
 const ROOT_PREFIX = 'pt:{';

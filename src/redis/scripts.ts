@@ -7,6 +7,13 @@
 import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { bloomEnvelope, bloomHeaderBytes, bloomLayers } from '../sketches/bloom.js';
+import {
+  countMinEnvelope,
+  countMinHeaderBytes,
+  countMinLayers,
+  countRecordBytes,
+  countsWaiting,
+} from '../sketches/count-min.js';
 import { hyperloglogDenseBytes } from '../sketches/hyperloglog.js';
 import { numericKeysMax, reservedNumericKey, topItemsMax } from '../sketches/registry.js';
 import { encodeDigestHeader } from '../sketches/t-digest.js';
@@ -18,6 +25,9 @@ export const digestElementsMax = 256;
 
 /** A day that is over and has changed is folded again after this long, so that a replay does not fold it all the time. */
 export const rollSettleSeconds = 300;
+
+/** Counters one call may rewrite before sketches wait: one of the widest, which takes about 2 ms. */
+const countMinRewrites = 16_384;
 
 type LuaValue = number | string | Buffer | readonly number[];
 
@@ -38,6 +48,15 @@ const parameters: Record<string, LuaValue> = {
   bloom_blocks: bloomLayers.map((layer) => layer.blocks),
   bloom_offsets: bloomLayers.map((layer) => layer.offsetBytes),
   bloom_capacities: bloomLayers.map((layer) => layer.capacity),
+  count_min_envelope: countMinEnvelope,
+  count_min_header_bytes: countMinHeaderBytes,
+  count_min_widths: countMinLayers.map((layer) => layer.width),
+  count_min_ends: countMinLayers.map((layer) => layer.endBytes),
+  count_min_taken_max: countMinLayers.map((layer) => layer.takenMax),
+  count_min_rewrites: countMinRewrites,
+  count_record_bytes: countRecordBytes,
+  counts_waiting_where_it_suits: countsWaiting.whereItSuits,
+  counts_waiting_at_most: countsWaiting.atMost,
   top_items_max: topItemsMax,
   numeric_keys_max: numericKeysMax,
   reserved_numeric_key: reservedNumericKey,
@@ -71,6 +90,7 @@ const names = [
   'release-lease-1',
   'store-day-1',
   'read-day-1',
+  'read-frequency-n',
 ] as const;
 export type ScriptName = (typeof names)[number];
 

@@ -18,6 +18,7 @@ export const envelopeBytes = 4;
 /** Every sketch type: its letter and the format version written today. */
 export const sketchTypes = {
   bloom: { letter: 'B', version: 1 },
+  countMin: { letter: 'C', version: 1 },
   digest: { letter: 'D', version: 2 },
   digestHeader: { letter: 'H', version: 1 },
   /** No sketch, but what was computed from some, as the cache keeps it. */

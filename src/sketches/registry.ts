@@ -3,7 +3,8 @@
  * answer. Adding a metric is adding a row.
  *
  * A field is read once an event, into one tally (value to count) per system and bucket. What a sketch needs is
- * taken from the tally when it leaves for Redis: HyperLogLog and Bloom its values, Space-Saving its counts.
+ * taken from the tally when it leaves for Redis: HyperLogLog and Bloom its values, Space-Saving and count-min
+ * its counts.
  *
  * Percentiles are not listed by name: every number in `metadata` is a metric under its own key, except codes,
  * ports and ids, which are names written as numbers. A system has at most `numericKeysMax` of them;
@@ -91,6 +92,13 @@ export const topMetrics: readonly MetricRow[] = [
   { metric: 'event_types', field: from('type') },
   { metric: 'endpoints', field: from('endpoint') },
   { metric: 'failed_logins', field: from('failedLoginIp') },
+];
+
+/** How often any one item came; one count-min sketch a day. */
+export const frequencyMetrics: readonly MetricRow[] = [
+  { metric: 'users', field: from('user') },
+  { metric: 'ips', field: from('ip') },
+  { metric: 'endpoints', field: from('endpoint') },
 ];
 
 /** Which grain answers which window. What is not here is a 422. */

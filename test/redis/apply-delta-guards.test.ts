@@ -45,7 +45,7 @@ t.test('a key of the wrong type fails the call before anything is written', asyn
         await apply(redis, fullTop);
       }
       await redis.del(key);
-      const isString = key.includes('hll') || key.includes('bloom');
+      const isString = /hll|bloom|cm$/.test(key);
       if (isString) await redis.hset(key, 'field', 'value');
       else await redis.set(key, 'text');
       const before = await contentOf(redis);
@@ -69,6 +69,13 @@ t.test('a string that is no sketch of its kind fails the call before anything is
     ['bloom', 'an envelope alone', header(1, 4)],
     ['bloom', 'a header of no layers', header(0, 552)],
     ['bloom', 'a header of too many layers', header(9, 552)],
+    ['cm', 'other text', Buffer.from('text')],
+    ['cm', 'an unknown format version', Buffer.from('PTC\x02\x01'.padEnd(1_080, '\0'))],
+    ['cm', 'an envelope alone', Buffer.from('PTC\x01')],
+    ['cm', 'a header of no layers', Buffer.from('PTC\x01\x00'.padEnd(1_080, '\0'))],
+    ['cm', 'a header of too many layers', Buffer.from('PTC\x01\x05'.padEnd(100_000, '\0'))],
+    ['cm', 'fewer counters than its layers have', Buffer.from('PTC\x01\x02'.padEnd(1_080, '\0'))],
+    ['cm', 'a record cut', Buffer.from('PTC\x01\x01'.padEnd(1_081, '\0'))],
   ];
   for (const [suffix, name, value] of strangers) {
     await redis.flushall();
@@ -112,6 +119,9 @@ t.test('a payload that is cut short fails the call before anything is written', 
 t.test('operations of the wrong shape fail the call before anything is written', async (t) => {
   const wrong: [name: string, delta: Delta][] = [
     ['bloom keys of 11 bytes', { membership: [['bloom', 903, Buffer.alloc(11)]] }],
+    ['records of 11 bytes', { frequency: [['cm', 908, Buffer.alloc(11)]] }],
+    ['no records', { frequency: [['cm', 908, Buffer.alloc(0)]] }],
+    ['records that are a number', { frequency: [['cm', 908, 12]] }],
     ['an item without a count', { tops: [['top', 'over', 904, 'ada', 1, 'bob']] }],
     ['a counter without a count', { counters: [['count', 906, '630:0', 3, '631:0']] }],
     ['a count that is no number', { counters: [['count', 906, '630:0', 'many']] }],
@@ -149,8 +159,12 @@ t.test('without memory a call is stored whole or not at all', async (t) => {
 });
 
 t.test('two operations on one list in one part are refused, since each is checked for itself', async (t) => {
-  const { tops = [], digests = [], counters = [] } = everything;
-  for (const delta of [{ tops: [...tops, ...tops] }, { counters: [...counters, ...counters] }]) {
+  const { tops = [], digests = [], counters = [], frequency = [] } = everything;
+  for (const delta of [
+    { tops: [...tops, ...tops] },
+    { counters: [...counters, ...counters] },
+    { frequency: [...frequency, ...frequency] },
+  ]) {
     t.match(await errorOf(delta), /twice/);
   }
   const key = `${rootKey}:digest`;
@@ -163,7 +177,7 @@ t.test('two operations on one list in one part are refused, since each is checke
 t.test('of several systems in one call, one that fails leaves the others stored', async (t) => {
   await redis.set('pt:{b}', 'text');
   const [{ args }] = [applyCall(everything)];
-  const part = ['', 'e1', [], [], [], [], [[1, ['630:0'], [3]]], []];
+  const part = ['', 'e1', [], [], [], [], [[1, ['630:0'], [3]]], [], []];
   const payload = encodePayload([[['count', 906]], [part, part, part]]);
   const keys = ['a', 'b', 'c'].map(systemKey);
   const apply3 = callScript(scripts['apply-delta-n'], keys, [...args.slice(-3, -1), payload]);

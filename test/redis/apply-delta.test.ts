@@ -12,6 +12,7 @@ import {
   applyCall,
   bloomKeys,
   contentOf,
+  countRecords,
   type Delta,
   digestBlob,
   namesFrom,
@@ -44,6 +45,7 @@ t.test('every key it creates has the lifetime it was given, and keeps it', async
     digest: 905,
     count: 906,
     written: 907,
+    cm: 908,
   };
   const stretched = JSON.parse(
     JSON.stringify({ counters: everything.counters, written: everything.written }),
@@ -56,6 +58,7 @@ t.test('every key it creates has the lifetime it was given, and keeps it', async
     membership: [['bloom', 9_000, bloomKeys(['cyd'])]],
     tops: [['top', 'over', 9_000, 'cyd', 2_000]],
     digests: [[reservedNumericKey, 'digest', 9_000, 1, digestBlob(1)]],
+    frequency: [['cm', 9_000, countRecords(['cyd', 1])]],
   });
   for (const [suffix, seconds] of Object.entries(lifetimes)) {
     const left = await redis.pttl(`${rootKey}:${suffix}`);

@@ -5,6 +5,7 @@ import { encodePayload, type PayloadValue } from '../../src/redis/payload.js';
 import { type Call, callScript, ReplyError, runPipeline } from '../../src/redis/pipeline.js';
 import { scripts } from '../../src/redis/scripts.js';
 import { bloomKeyBytes, writeBloomKey } from '../../src/sketches/bloom.js';
+import { packCountRecords } from '../../src/sketches/count-min.js';
 import { digestOf, encodeDigest } from '../../src/sketches/t-digest.js';
 
 export const replyDeadlineMs = 10_000;
@@ -18,6 +19,7 @@ export interface Delta {
   digests?: Operation[];
   counters?: Operation[];
   written?: Operation[];
+  frequency?: Operation[];
 }
 
 export interface Terms {
@@ -38,6 +40,7 @@ const shapes = {
   digests: { headLength: 3, counted: false },
   counters: { headLength: 2, counted: true },
   written: { headLength: 3, counted: false },
+  frequency: { headLength: 2, counted: false },
 };
 const listed: readonly string[] = ['distinct', 'written'];
 
@@ -85,6 +88,13 @@ export function bloomKeys(values: readonly string[]): Buffer {
   });
   return keys;
 }
+
+/** The records of some values and their counts, in turn, as frequency operations take them. */
+export const countRecords = (...pairs: [string, number][]): Buffer =>
+  packCountRecords(
+    pairs.map(([value]) => value),
+    pairs.map(([, count]) => count),
+  );
 
 export const digestBlob = (...samples: number[]): Buffer => Buffer.from(encodeDigest(digestOf(samples)));
 

@@ -1,6 +1,6 @@
 /** Deltas for apply-delta that touch a sketch of every kind. */
 import { reservedNumericKey, topItemsMax } from '../../src/sketches/registry.js';
-import { bloomKeys, type Delta, digestBlob, namesFrom } from './apply-delta.js';
+import { bloomKeys, countRecords, type Delta, digestBlob, namesFrom } from './apply-delta.js';
 
 /** One operation on a sketch of each kind. */
 export const everything: Delta = {
@@ -10,6 +10,7 @@ export const everything: Delta = {
   digests: [[reservedNumericKey, 'digest', 905, 3, digestBlob(1, 2, 3)]],
   counters: [['count', 906, '630:0', 3]],
   written: [['written', 907, 'roll', '10']],
+  frequency: [['cm', 908, countRecords(['ada', 2], ['bob', 1])]],
 };
 /** The same keys with other values. */
 export const more: Delta = {
@@ -19,6 +20,7 @@ export const more: Delta = {
   digests: [[reservedNumericKey, 'digest', 905, 1, digestBlob(4)]],
   counters: [['count', 906, '630:0', 1, '631:0', 1]],
   written: [['written', 907, 'roll', '11']],
+  frequency: [['cm', 908, countRecords(['cyd', 3])]],
 };
 /** Pushes one item out of the list, so that the overcounts are written too. */
 export const fullTop: Delta = {
@@ -34,4 +36,5 @@ export const sketchKeys = [
   'digest',
   'count',
   'written',
+  'cm',
 ].map((suffix) => `${rootKey}:${suffix}`);

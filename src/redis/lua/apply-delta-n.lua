@@ -9,15 +9,16 @@ ARGV[2]  seconds a record lives from now
 ARGV[3]  the delta, msgpack: { heads, { part of a system... } }, the parts in the order of KEYS. A head says where
          an operation goes; operations name it by its place. A part is { epoch that the caller's repeat filter
          relies on or '', epoch to give the system where it has none, distinct, membership, tops, digests,
-         counters, written }, each of the last six a list of operations:
+         counters, written, frequency }, each of the last seven a list of operations:
            distinct    { head, { value... } }         head: { suffix, ttl, suffix, ttl... }
            membership  { head, bloom keys }           head: { suffix, ttl }; keys of 12 bytes, end to end
            tops        { head, { item... }, { count... } }   head: { suffix, overcounts' suffix, ttl }
            digests     { head, samples, blob }        head: { numeric key, suffix, ttl }
            counters    { head, { field... }, { count... } }  head: { suffix, ttl }
            written     { head, { hour of day... } }   head: { suffix, ttl, suffix of the day's state }
+           frequency   { head, records }              head: { suffix, ttl }; records of 12 bytes, end to end
          Heads of tops and digests go on where the day of the hour is over, see apply-delta/late.lua.
-         Of tops, digests and counters there is one operation a key; of the others there may be several.
+         Of tops, digests, counters and frequency there is one operation a key; of the others there may be several.
 P        parameters, from scripts.ts
 
 Returns  for each system, in order, one of
@@ -40,6 +41,7 @@ local call = redis.call
 --- @include apply-delta/digests.lua
 --- @include apply-delta/counters.lua
 --- @include apply-delta/late.lua
+--- @include apply-delta/count-min.lua
 
 -- What the record of a system holds: its epoch, how many numeric keys it has, and which of those asked for.
 local function read_record(root, digests)
@@ -59,7 +61,7 @@ local function begin_record(root, epoch)
 end
 
 local function apply(root, part)
-  local believed, fresh, distinct, membership, tops, digests, counters, written = unpack(part)
+  local believed, fresh, distinct, membership, tops, digests, counters, written, frequency = unpack(part)
   local prefix = root .. ':'
   local record = read_record(root, digests)
   if believed ~= '' and record.epoch ~= believed then
@@ -73,6 +75,7 @@ local function apply(root, part)
   local lists, found = check_tops(prefix, tops), check_digests(prefix, digests, record)
   admit_to_sealed(prefix, found, days)
   local hashes, hours = check_counters(prefix, counters), check_written(prefix, written)
+  local sketches = check_frequency(prefix, frequency)
   if #found.full > 0 then return { 'fold', unpack(found.full) } end
 
   local epoch = record.epoch or fresh
@@ -89,6 +92,7 @@ local function apply(root, part)
   write_counters(counters, hashes)
   write_written(root, written, hours)
   mark_late(root, days)
+  write_frequency(frequency, sketches)
   if #written > 0 then call('EXPIRE', root, record_ttl) end
   return reply
 end

@@ -35,7 +35,7 @@ function latePart(hours: readonly string[], items: readonly string[] = ['ada', '
   const heads = hours.flatMap((hour) => [topHead(hour), digestHead(hour)]);
   const tops = hours.map((_, i) => [2 * i + 1, items, items.map((_, rank) => rank + 1)]);
   const digests = hours.map((_, i) => [2 * i + 2, 2, digestBlob(1, 2)]);
-  return encodePayload([heads, [['', 'e1', [], [], tops, digests, [], []]]]);
+  return encodePayload([heads, [['', 'e1', [], [], tops, digests, [], [], []]]]);
 }
 const late = (hours: readonly string[], items?: readonly string[]) => apply(redis, latePart(hours, items));
 

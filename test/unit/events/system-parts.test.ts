@@ -11,9 +11,10 @@ import {
 import { createRepeatFilter } from '../../../src/events/repeat-filter.js';
 import { type SystemParts, systemParts } from '../../../src/events/system-parts.js';
 import { bloomKeyBytes } from '../../../src/sketches/bloom.js';
+import { countRecordBytes } from '../../../src/sketches/count-min.js';
 import { decodeDigest } from '../../../src/sketches/t-digest.js';
 import { HOUR_MS, MINUTE_MS } from '../../../src/windows/civil.js';
-import { namesFrom } from '../../support/apply-delta.js';
+import { countRecords, namesFrom } from '../../support/apply-delta.js';
 import { deltaOf, now, type Row, retention } from '../../support/write-path.js';
 
 type Flat = Record<(typeof sections)[number], unknown[][]>;
@@ -26,7 +27,7 @@ function flat({ operations }: Part): Flat {
       operations[section].map(([head, first, second]) => {
         if (section === 'distinct') return [head, ...(first as string[])];
         if (section === 'written') return [...head, ...(first as string[])];
-        if (section === 'membership') return [...head, first];
+        if (section === 'membership' || section === 'frequency') return [...head, first];
         if (section === 'digests') return [...head, first, second];
         return [...head, ...(first as string[]).flatMap((item, i) => [item, (second as number[])[i]])];
       }),
@@ -60,6 +61,12 @@ const login: Row = {
 };
 const suffixes = (destinations: unknown) => (destinations as unknown[]).filter((_, i) => i % 2 === 0);
 
+function sumOfCounts(records: Buffer): number {
+  let sum = 0;
+  for (let at = 0; at < records.length; at += countRecordBytes) sum += records.readUInt32LE(at + 8);
+  return sum;
+}
+
 t.test('an event is one part, which tells its system and its epochs', async (t) => {
   const { parts } = createCalls().of([login]);
   t.match(parts, [{ system: 's', epoch: 'e1', freshEpoch: 'e2' }]);
@@ -67,7 +74,8 @@ t.test('an event is one part, which tells its system and its epochs', async (t) 
 });
 
 t.test('the first event of a day updates every sketch of every metric, in known places', async (t) => {
-  const { distinct, membership, tops, digests, counters, written } = flat(createCalls().of([login]).parts[0]);
+  const all = flat(createCalls().of([login]).parts[0]);
+  const { distinct, membership, tops, digests, counters, written, frequency } = all;
   const sets = distinct.map(([destinations, ...values]) => [suffixes(destinations), values]);
   const expected = ['users', 'sessions', 'ips'].flatMap((metric, i) => {
     const value = ['ada', 's-1', '10.0.0.1'][i];
@@ -113,6 +121,14 @@ t.test('the first event of a day updates every sketch of every metric, in known 
     [['written:all:day:2026-01-31', 'roll:all:day:2026-01-31', '13']],
   );
   t.strictSame(
+    frequency.map(([suffix, , records]) => [suffix, records]),
+    [
+      ['cm:users:day:2026-01-31', countRecords(['ada', 1])],
+      ['cm:ips:day:2026-01-31', countRecords(['10.0.0.1', 1])],
+      ['cm:endpoints:day:2026-01-31', countRecords(['/login', 1])],
+    ],
+  );
+  t.strictSame(
     digests.map(([key, suffix, , count]) => [key, suffix, count]),
     [['latency_ms', 'digest:latency_ms:hour:2026-01-31T13', 1]],
     'numbers that are names (port) are no measurements',
@@ -143,9 +159,9 @@ t.test('a repeat costs its counts only, once the first was acknowledged and not 
   t.strictSame(flat(calls.of([login]).parts[0]), flat(first.parts[0]), 'not before');
   calls.acknowledge(first);
   const again = calls.of([login]);
-  const { distinct, membership, tops, digests, counters, written } = flat(again.parts[0]);
+  const { distinct, membership, tops, digests, counters, written, frequency } = flat(again.parts[0]);
   t.strictSame([distinct, membership, written], [[], [], []]);
-  t.strictSame([tops.length, digests.length, counters.length], [5, 1, 1]);
+  t.strictSame([tops.length, digests.length, counters.length, frequency.length], [5, 1, 1, 3]);
   t.strictSame(again.written, []);
 });
 
@@ -203,7 +219,9 @@ t.test(
     }
     const found = new Map<string, Set<string>>();
     const counted = new Map<string, number>();
-    for (const { distinct, tops } of parts) {
+    let events = 0;
+    for (const { distinct, tops, frequency } of parts) {
+      for (const [, , records] of frequency) events += sumOfCounts(records as Buffer);
       for (const [places, ...values] of distinct) {
         for (const place of suffixes(places) as string[]) {
           const set = found.get(place) ?? new Set();
@@ -221,13 +239,14 @@ t.test(
       t.equal(found.get(`hll:users:${place}`)?.size, 5_000, place);
     }
     t.equal(counted.get('top:active_users:hour:2026-01-31T13'), 6_000);
+    t.equal(events, 10_000);
     t.equal(counted.get('top:event_types:hour:2026-01-31T12'), 1_000);
   },
 );
 
 t.test('what several minutes of an hour or hours of a day count is one operation a key', async (t) => {
   const rows = [0, 1, 2, 60, 61].map((minutes) => ({ ...login, timestamp: now - minutes * MINUTE_MS }));
-  const { tops, counters, digests } = flat(createCalls().of(rows).parts[0]);
+  const { tops, counters, digests, frequency } = flat(createCalls().of(rows).parts[0]);
   const users = tops.filter(([top]) => String(top).includes(':active_users:'));
   t.strictSame(
     users.map(([top, , , ...counts]) => [top, ...counts]),
@@ -242,6 +261,10 @@ t.test('what several minutes of an hour or hours of a day count is one operation
   t.strictSame(
     digests.map((digest) => digest[3]),
     [3, 2],
+  );
+  t.strictSame(
+    frequency.map(([, , records]) => records),
+    ['ada', '10.0.0.1', '/login'].map((value) => countRecords([value, 5])),
   );
 });
 
