@@ -86,6 +86,17 @@ export function formatActivity(answer: Answer<'activityAnswer'>): string[] {
   return formatFields(fields);
 }
 
+export function formatFrequency(answer: Answer<'frequencyAnswer'>): string[] {
+  const { metric, item, count, bound, coverage } = answer;
+  return formatFields([
+    ['frequency', `of ${item} among ${metric} of ${named(answer)}`],
+    ['window', spanText(answer)],
+    ['count', formatCount(count)],
+    ['bound', `${range(bound, formatCount)} with ${percent(bound.confidence)} confidence`],
+    coverageField(coverage),
+  ]);
+}
+
 export function formatTop(answer: Answer<'topAnswer'>): string[] {
   const { metric, items, floor, coverage } = answer;
   const fields: Fields = [

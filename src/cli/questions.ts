@@ -65,6 +65,13 @@ export const questions: readonly Question[] = [
     format: answers.formatTop,
   },
   {
+    usage: 'frequency <metric>',
+    description: 'how often one of the users, ips or endpoints came',
+    path: inPath('frequency'),
+    options: [system(), required('--item <item>', 'which one'), ...time()],
+    format: answers.formatFrequency,
+  },
+  {
     usage: 'summary <system>',
     description: 'one system at a glance',
     path: inPath('summary'),

@@ -51,6 +51,21 @@ export const activityAnswer = Type.Object(
   { title: 'Activity', description: 'Yes or no, and how certain that is.' },
 );
 
+export const frequencyAnswer = Type.Object(
+  {
+    metric: text,
+    item: text,
+    count: Type.Integer({ description: 'Never less than the truth.' }),
+    bound: Type.Object({
+      lower: whole,
+      upper: whole,
+      confidence: Type.Number({ description: 'Chance that the truth is not below `lower`.' }),
+    }),
+    ...said,
+  },
+  { title: 'Frequency', description: 'How often one item came, however rare it is.' },
+);
+
 const item = Type.Object(
   {
     item: text,

@@ -4,7 +4,9 @@ import type { Window } from '../windows/cover.js';
 import { spanOf } from '../windows/cover.js';
 import { combineCoverage } from '../windows/retention.js';
 import { createCovered, type QueryDependencies, type Said, saidOf } from './covered.js';
+import { askFrequency } from './frequency-questions.js';
 import { askTop } from './list-questions.js';
+import type { Place } from './place.js';
 import { combine } from './question.js';
 import type { Asked } from './respond.js';
 import type { Scope } from './scope.js';
@@ -76,6 +78,13 @@ export function createQueries(dependencies: QueryDependencies) {
         note: said.coverage === 'complete' ? NOTE : `${NOTE} ${NOTE_GONE}`,
         ...said,
       };
+    },
+
+    /** How often an item came: never too low, too high at most by the bound. */
+    async frequency(metric: string, item: string, scope: Scope) {
+      const asking = (places: readonly Place[]) => askFrequency(metric, item, places);
+      const { count, lower, upper, confidence, said } = await askCovered('frequency', scope, asking);
+      return { metric, item, count, bound: { lower, upper, confidence }, ...said };
     },
 
     async top(metric: string, k: number, scope: Scope) {

@@ -106,6 +106,28 @@ const complianceRoutes: FastifyPluginAsyncTypebox<ComplianceOptions> = async (ap
   );
 
   app.get(
+    '/frequency/:metric',
+    {
+      schema: {
+        tags,
+        operationId: 'frequency',
+        summary: 'How often one user, IP or endpoint came',
+        params: schemas.frequencyParams,
+        querystring: schemas.frequencyQuery,
+        response: { 200: answers.frequencyAnswer, ...problems },
+      },
+    },
+    async (request, reply) => {
+      const { metric } = request.params;
+      const { item, ...asked } = request.query;
+      const scope = await scopeOf(asked, '1d');
+      return respond(request, reply, { scope, terms: { metric, item } }, () =>
+        queries.frequency(metric, item, scope),
+      );
+    },
+  );
+
+  app.get(
     '/summary/:system',
     {
       schema: {

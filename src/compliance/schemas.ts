@@ -1,6 +1,6 @@
 /** Parameters of the questions. */
 import { Type } from 'typebox';
-import { distinctMetrics, readGrains, topMetrics } from '../sketches/registry.js';
+import { distinctMetrics, frequencyMetrics, readGrains, topMetrics } from '../sketches/registry.js';
 import { windows } from '../windows/cover.js';
 
 const strict = { additionalProperties: false };
@@ -102,6 +102,15 @@ export const percentilesQuery = Type.Object(
     system,
     percentiles: Type.String({ default: '50,95,99', description: 'Comma-separated, each 0 to 100.' }),
     ...time('1h', 'percentiles'),
+  },
+  strict,
+);
+export const frequencyParams = Type.Object({ metric: Type.Enum(frequencyMetrics.map((row) => row.metric)) });
+export const frequencyQuery = Type.Object(
+  {
+    item: Type.String({ minLength: 1, maxLength: 2_048, description: 'Which user, IP or endpoint.' }),
+    system,
+    ...time('1d', 'frequency'),
   },
   strict,
 );

@@ -13,7 +13,7 @@ import {
   writeBloomKey,
 } from '../sketches/bloom.js';
 import { createRegisters, distinctBounds, estimate, mergeHll } from '../sketches/hyperloglog.js';
-import type { Place } from './place.js';
+import { keysBySystem, type Place } from './place.js';
 import type { Question } from './question.js';
 
 export interface Distinct {
@@ -66,16 +66,10 @@ export interface Membership {
 export function askMembership(metric: string, value: string, places: readonly Place[]): Question<Membership> {
   const bloomKey = Buffer.alloc(bloomKeyBytes);
   writeBloomKey(value, bloomKey, 0);
-  const keys = new Map<string, string[]>();
-  for (const { system, bucket } of places) {
-    const key = sketchKey(system, 'bloom', metric, bucket);
-    const own = keys.get(system);
-    if (own) own.push(key);
-    else keys.set(system, [key]);
-  }
+  const keys = keysBySystem(places, ({ system, bucket }) => sketchKey(system, 'bloom', metric, bucket));
   const script = scripts['check-membership-n'];
   return {
-    calls: [...keys.values()].map((own) => callScript(script, own, [bloomKey], true)),
+    calls: keys.map((own) => callScript(script, own, [bloomKey], true)),
     decode(replies) {
       const filters = replies.flat() as (Buffer | [found: number, header: Buffer])[];
       const present = filters.filter((filter): filter is [number, Buffer] => Array.isArray(filter));

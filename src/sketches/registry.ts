@@ -113,6 +113,7 @@ export const readGrains = {
     '1M': 'month',
   },
   membership: { '1d': 'day', '1w': 'day', '1M': 'day' },
+  frequency: { '1d': 'day', '1w': 'day', '1M': 'day' },
   top: { '1h': 'hour', '1d': 'day', '1w': 'day', '1M': 'day' },
   percentiles: { '1h': 'hour', '1d': 'day', '1w': 'day', '1M': 'day' },
 } as const satisfies Record<string, Partial<Record<Window, Grain>>>;

@@ -53,6 +53,11 @@ const questions: [values: string[], lines: RegExp[], json: object][] = [
     { items: [{ item: 'ann', count: 2 }] },
   ],
   [
+    ['frequency', 'users', '--item', 'ann', '--system', 'crm'],
+    [/^frequency +of ann among users of crm$/m, /^count +2$/m, /^bound +2 to 2 with /m],
+    { item: 'ann', count: 2 },
+  ],
+  [
     ['summary', 'crm'],
     [/^summary +of crm at 2026-03-02T10:30/m, /^hour +4 +5 +1 /m, /^day +4 +5 +1 /m, /^1 +ann +2 /m],
     { system: 'crm', daily: { unique_users: 4 } },

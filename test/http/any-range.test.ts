@@ -167,6 +167,28 @@ t.test('percentiles: within one point of rank', async (t) => {
   }
 });
 
+t.test('frequency: never less than the truth, and the truth within the bound', async (t) => {
+  let exact = 0;
+  for (let i = 0; i < CASES; i++) {
+    const question = someQuestion(['1d', '1w', '1M']);
+    const item = `u${between(0, 420)}`;
+    const path = pathOf('frequency/users', question, { item });
+    const { body, span } = await ask<Answer & { count: number; bound: { lower: number; upper: number } }>(
+      t,
+      path,
+      question,
+    );
+    const counts = question.systems.flatMap((system) => truth.top('active_users', system, span));
+    const count = counts.filter(([one]) => one === item).reduce((sum, [, many]) => sum + many, 0);
+    t.ok(
+      body.count >= count && body.bound.lower <= count && count <= body.bound.upper,
+      JSON.stringify(question),
+    );
+    if (body.count === count) exact++;
+  }
+  t.ok(exact > 0.9 * CASES, `${exact} of ${CASES} are exact`);
+});
+
 t.test('statistics: those of exactly these samples', async (t) => {
   for (let i = 0; i < CASES; i++) {
     const question = someQuestion(['1d', '1w', '1M']);

@@ -119,7 +119,8 @@ t.test('a parameter that has a default may be left out', async (t) => {
       .map((parameter) => `${name} ${parameter.name}`),
   );
   t.ok(required.length > 0);
-  for (const one of required) t.match(one, / (system|metric|threshold)$|timeseries.* from$/);
+  for (const one of required)
+    t.match(one, / (system|metric|threshold)$|timeseries.* from$|frequency.* item$/);
 });
 
 t.test('every reference leads somewhere, and every component is used', async (t) => {
@@ -196,6 +197,7 @@ const successes: Call[] = [
   asked('summary/{system}', 'summary/crm'),
   asked('percentiles/{metric}', `percentiles/api_latency?${crm}&percentiles=50,99.9`),
   asked('percentiles/{metric}', 'percentiles/latency_ms?system=none'),
+  asked('frequency/{metric}', `frequency/users?${crm}&item=alice`),
   asked('stats/{metric}', `stats/api_latency?${crm}`),
   asked('stats/{metric}', 'stats/nothing?system=none&window=1d'),
   asked('sla/check', `sla/check?metric=api_latency&${crm}&threshold=200`),

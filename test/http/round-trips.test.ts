@@ -112,6 +112,7 @@ t.test('a question costs one round trip', async (t) => {
     ['top/active_users', 'top', {}],
     ['top/failed_logins', 'top', { k: '1000' }],
     ['percentiles/latency_ms', 'percentiles', { percentiles: '1,50,99.9' }],
+    ['frequency/users', 'frequency', { item: 'alice' }],
     ['stats/latency_ms', 'percentiles', {}],
     ['sla/check', 'percentiles', { metric: 'latency_ms', threshold: '100' }],
   ];
