@@ -57,7 +57,8 @@ async function serve(socket: string): Promise<void> {
 
 /** Starts such a process; it ends with the test. */
 export async function startCacheProcess(test: Pick<Test, 'teardown'>, socket: string) {
-  const child = fork(fileURLToPath(import.meta.url), [socket]);
+  // Without the options of the test's own process, which make a start slow.
+  const child = fork(fileURLToPath(import.meta.url), [socket], { execArgv: [] });
   const exited = once(child, 'exit');
   test.teardown(async () => {
     child.kill('SIGKILL');
