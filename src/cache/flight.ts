@@ -21,6 +21,7 @@ import type { FastifyBaseLogger } from 'fastify';
 import type { Clock } from '../clock.js';
 import { Problem, problems } from '../errors.js';
 import type { Span } from '../windows/cover.js';
+import { within } from './deadline.js';
 import { createEntry, type Entry } from './entry.js';
 import type { Memory } from './memory.js';
 import { negativeMs, timesOf } from './policies.js';
@@ -71,20 +72,6 @@ export const isNoData = (error: unknown): error is Problem =>
   error instanceof Problem && error.code === 'no_data';
 const isAskers = (error: unknown) => error instanceof Problem && problems[error.code].status < 500;
 const isOutage = (error: unknown) => error instanceof Problem && problems[error.code].status === 503;
-
-/** @throws Problem redis_unavailable where the work is not done in time */
-async function within<Result>(work: Promise<Result>, ms: number): Promise<Result> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    const problem = new Problem('redis_unavailable', 'the answer could not be computed in time');
-    timer = setTimeout(() => reject(problem), ms);
-  });
-  try {
-    return await Promise.race([work, late]);
-  } finally {
-    clearTimeout(timer);
-  }
-}
 
 /** The answer itself, without a cache. */
 export async function computeEntry(

@@ -15,6 +15,7 @@ import type { Redis } from 'ioredis';
 import { cacheLockKey } from '../redis/keys.js';
 import { type Argument, callScript, isUnavailable, readPipeline } from '../redis/pipeline.js';
 import { scripts } from '../redis/scripts.js';
+import { within } from './deadline.js';
 import { decodeEntry, type Entry, encodeEntry } from './entry.js';
 
 /** Larger answers are not shared: they would block Redis and fill it. */
@@ -72,7 +73,7 @@ export function createSharedAnswers({ redis, randomId, lockMs, timeoutMs, log }:
       const call = callScript(scripts['claim-answer-2'], keys, [token, lockMs, now, newerThan], true);
       let replies: unknown[];
       try {
-        replies = await readPipeline(redis, [call], timeoutMs);
+        replies = await within(readPipeline(redis, [call], timeoutMs), timeoutMs);
       } catch (error) {
         report(error as Error, 'a shared answer could not be asked for');
         return apart;
