@@ -69,6 +69,14 @@ const full = await roundMs();
 const longest = Math.max(...((await redis.slowlog('GET', 10_000)) as number[][]).map(([, , usec]) => usec));
 console.log(`folding it: ${rounded(full.total)} ms, of it ${rounded(full.longest)} ms in one go`);
 console.log(`longest command so far: ${rounded(longest / 1_000)} ms of Redis`);
+const keys = (await redis.keys('pt:{full}:*')).filter((key) => /:(?:top|over|digest):/.test(key));
+const bytesOf = async (grain: string) => {
+  const sizes = keys
+    .filter((key) => key.includes(`:${grain}:`))
+    .map((key) => redis.memory('USAGE', key, 'SAMPLES', 0) as Promise<number>);
+  return (await Promise.all(sizes)).reduce((sum, size) => sum + size, 0);
+};
+console.log(`bytes of its lists: ${await bytesOf('hour')} by the hour, ${await bytesOf('day')} by the day`);
 console.log(`reading it folded: ${rounded(await readingMs())} ms of Redis`);
 
 for (let i = 0; i < systems; i += 500) {

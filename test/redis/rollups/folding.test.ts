@@ -290,22 +290,3 @@ t.test('what is wrong with one system is counted, and keeps no other waiting', a
   const [{ value }] = (await rollups.metrics.rollupLagSeconds.get()).values;
   t.equal(value, (nextMorning - day.end - 10 * MINUTE_MS) / 1_000, 'and shows as lag');
 });
-
-t.test('a sweep takes all systems and all their days in turn, a bounded number a round', async (t) => {
-  const daysOfLog = 1_050;
-  const old = Array.from({ length: daysOfLog }, (_, i) => ({
-    system: 'a-log',
-    timestamp: new Date(Date.UTC(2015, 0, 1 + i)).toISOString(),
-  }));
-  await writer.store(old);
-  await writer.store(makeRows(24, 'b'));
-  await travel.to(nextMorning);
-  const rolled = async () => (await rollups.outcomes()).rolled;
-  const before = await rolled();
-  await rollups.round();
-  t.equal(await rolled(), before + 1_000);
-  await rollups.round();
-  t.equal((await readTop(redis, 'b', 'active_users')).source, 'day', 'the others are not held up');
-  await rollups.round();
-  t.equal(await rolled(), before + daysOfLog + 1);
-});

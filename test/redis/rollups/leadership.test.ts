@@ -253,3 +253,22 @@ t.test('writers and two leaders that know nothing of each other: every event is 
   t.equal(await redis.hget(state, 'sealed'), '1');
   t.strictSame(await said(), expected('day', rows));
 });
+
+t.test('a sweep takes all systems and all their days in turn, a bounded number a round', async (t) => {
+  const daysOfLog = 1_050;
+  const old = Array.from({ length: daysOfLog }, (_, i) => ({
+    system: 'a-log',
+    timestamp: new Date(Date.UTC(2015, 0, 1 + i)).toISOString(),
+  }));
+  await writer.store(old);
+  await writer.store(makeRows(24).map((row) => ({ ...row, system: 'b' })));
+  await travel.to(nextMorning);
+  const rolled = async () => (await other.outcomes()).rolled;
+  const before = await rolled();
+  await other.round();
+  t.equal(await rolled(), before + 1_000);
+  await other.round();
+  t.equal((await readTop(redis, 'b', 'active_users')).source, 'day', 'the others are not held up');
+  await other.round();
+  t.equal(await rolled(), before + daysOfLog + 1);
+});
