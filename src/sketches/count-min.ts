@@ -13,7 +13,7 @@
  * appended as it is, and counted once so much waits that rewriting the counters costs little in comparison.
  *
  *   0   envelope (4), layers u8, 3 zero bytes; for each of 4 layers its total f64 and its counters taken u32
- *   56  layer 0: 64 x 4 counters u32, a value's row after row; layers 1 to 3 with 256, 1,024 and 4,096 x 4
+ *   56  layer 0: 4 rows of 64 counters u32; layers 1 to 3: 4 rows of 256, of 1,024 and of 4,096
  *   ... records that wait: 4 hashes u16, one a row, and a count u32; at most 2 for each column of the newest layer
  *
  * All little-endian. 1 KB for 20 different values, 85 KB for 1,900 and more, and up to 98 KB that waits.
@@ -61,7 +61,7 @@ export interface CountLayer {
   total: number;
   /** Counters above 0. */
   taken: number;
-  /** Those of a column after one another, one a row. */
+  /** Row after row. */
   counters: Uint32Array;
 }
 
@@ -104,7 +104,7 @@ export function packCountRecords(values: readonly string[], counts: readonly num
 
 /** Where the counter of a row is, for the hash or record at `at`. */
 export function counterOf(bytes: Buffer, at: number, width: number, row: number): number {
-  return (bytes.readUInt16LE(at + 2 * row) % width) * countMinRows + row;
+  return row * width + (bytes.readUInt16LE(at + 2 * row) % width);
 }
 
 const createLayer = (index: number): CountLayer => ({

@@ -16,7 +16,7 @@ local function counters_of(key, layers)
   for layer = 1, layers do
     local width = P.count_min_widths[layer]
     for row = 1, 4 do
-      local place = hashes[row] % width * 4 + row - 1
+      local place = (row - 1) * width + hashes[row] % width
       local offset = P.count_min_ends[layer] - width * 16 + place * 4
       counters[#counters + 1] = redis.call('GETRANGE', key, offset, offset + 3)
     end

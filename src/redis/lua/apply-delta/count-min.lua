@@ -1,7 +1,5 @@
 -- The layered count-min sketch of sketches/count-min.ts. One operation a sketch.
 
-local count_slice = 128
-local counters_format = '<' .. string.rep('I4', count_slice)
 local states_format = '<' .. string.rep('dI4', #P.count_min_widths)
 -- Counters that this call may still rewrite where a sketch can wait, so that no call rewrites many.
 local rewrites_left = P.count_min_rewrites
@@ -34,41 +32,46 @@ local function create_count_min(sketch)
   sketch.bytes = P.count_min_ends[1]
 end
 
-local function read_counters(bytes, count)
-  local counters = {}
-  for at = 0, count - 1, count_slice do
-    local slice = { struct.unpack(counters_format, bytes, at * 4 + 1) }
-    for i = 1, count_slice do counters[at + i] = slice[i] end
+local function row_format(width) return '<' .. string.rep('I4', width) end
+
+-- The four rows of a layer; of zeros, where there are no bytes yet.
+local function read_rows(bytes, width)
+  local format, rows = row_format(width), {}
+  bytes = bytes or string.rep('\0', width * 16)
+  for row = 1, 4 do
+    rows[row] = { struct.unpack(format, bytes, (row - 1) * width * 4 + 1) }
+    rows[row][width + 1] = nil -- the place after the last
   end
-  return counters
+  return rows
 end
 
-local function pack_counters(counters, total)
-  if total > 4294967295 then
-    for i = 1, #counters do counters[i] = math.min(counters[i], 4294967295) end
+local function pack_rows(rows, width, total)
+  local format, packed = row_format(width), {}
+  for row = 1, 4 do
+    local counters = rows[row]
+    if total > 4294967295 then
+      for i = 1, width do counters[i] = math.min(counters[i], 4294967295) end
+    end
+    packed[row] = struct.pack(format, unpack(counters))
   end
-  local slices = {}
-  for at = 1, #counters, count_slice do
-    slices[#slices + 1] = struct.pack(counters_format, unpack(counters, at, at + count_slice - 1))
-  end
-  return table.concat(slices)
+  return table.concat(packed)
 end
 
 -- Counts records until they end or the layer is full; where it stopped, and the layer's total and taken then.
-local function count_records(records, at, counters, total, taken, taken_max)
-  local width = #counters / 4
-  local unpack_record = struct.unpack
-  while at <= #records and taken < taken_max do
+local function count_records(records, at, rows, total, taken, taken_max)
+  local row1, row2, row3, row4 = unpack(rows)
+  local width, unpack_record, bytes = #row1, struct.unpack, #records
+  while at <= bytes and taken < taken_max do
     local h1, h2, h3, h4, count = unpack_record('<I2I2I2I2I4', records, at)
-    h1, h2, h3, h4 = h1 % width * 4 + 1, h2 % width * 4 + 2, h3 % width * 4 + 3, h4 % width * 4 + 4
-    local c1, c2, c3, c4 = counters[h1], counters[h2], counters[h3], counters[h4]
+    h1, h2, h3, h4 = h1 % width + 1, h2 % width + 1, h3 % width + 1, h4 % width + 1
+    local c1, c2, c3, c4 = row1[h1], row2[h2], row3[h3], row4[h4]
     if count > 0 then
       if c1 == 0 then taken = taken + 1 end
       if c2 == 0 then taken = taken + 1 end
       if c3 == 0 then taken = taken + 1 end
       if c4 == 0 then taken = taken + 1 end
     end
-    counters[h1], counters[h2], counters[h3], counters[h4] = c1 + count, c2 + count, c3 + count, c4 + count
+    row1[h1], row2[h2], row3[h3], row4[h4] = c1 + count, c2 + count, c3 + count, c4 + count
     total, at = total + count, at + P.count_record_bytes
   end
   return at, total, taken
@@ -81,18 +84,18 @@ local function rewrite_count_min(sketch, records)
   local first = P.count_min_ends[layers] - P.count_min_widths[layers] * 16 - P.count_min_header_bytes
   local states = { struct.unpack(states_format, header:sub(9)) }
   local body = { stored:sub(1, first) }
-  local counters = read_counters(stored:sub(first + 1), P.count_min_widths[layers] * 4)
+  local rows = read_rows(stored:sub(first + 1), P.count_min_widths[layers])
   records = stored:sub(P.count_min_ends[layers] - P.count_min_header_bytes + 1) .. records
   local at = 1
   while true do
     local place, taken_max = layers * 2 - 1, P.count_min_taken_max[layers]
     if layers == #P.count_min_widths then taken_max = math.huge end
     at, states[place], states[place + 1] =
-      count_records(records, at, counters, states[place], states[place + 1], taken_max)
-    body[#body + 1] = pack_counters(counters, states[place])
+      count_records(records, at, rows, states[place], states[place + 1], taken_max)
+    body[#body + 1] = pack_rows(rows, P.count_min_widths[layers], states[place])
     if at > #records then break end
-    layers, counters = layers + 1, {}
-    for i = 1, P.count_min_widths[layers] * 4 do counters[i] = 0 end
+    layers = layers + 1
+    rows = read_rows(nil, P.count_min_widths[layers])
   end
   header = P.count_min_envelope .. string.char(layers, 0, 0, 0)
     .. struct.pack(states_format, unpack(states, 1, 2 * #P.count_min_widths))
