@@ -1,5 +1,5 @@
-/** autocannon with bodies that rotate: every connection sends its own stretch of the stream, round and round. */
-import autocannon, { type Instance, type Result } from 'autocannon';
+/** autocannon with requests that rotate: every connection sends its own, round and round. */
+import autocannon, { type Instance, type Request, type Result } from 'autocannon';
 
 export interface Shot {
   /** Requests answered per second. */
@@ -12,28 +12,28 @@ export interface Shot {
   seconds: number;
 }
 
-interface Target {
+interface Aim {
   base: string;
-  path: string;
-  bodies: readonly string[];
   connections: number;
   seconds: number;
+  /** Requests a second, all connections together; as many as can be where absent. */
+  rate?: number;
 }
 
-/** Fires for some seconds. Latencies are in milliseconds. */
-export async function fire({ base, path, bodies, connections, seconds }: Target): Promise<Shot> {
+/** Fires for some seconds. Latencies are in milliseconds. `requestsOf`: what a connection sends, by its number. */
+async function shoot(
+  { base, connections, seconds, rate }: Aim,
+  requestsOf: (connection: number) => Request[],
+): Promise<Shot> {
   let client = 0;
-  const bodiesEach = Math.ceil(bodies.length / connections);
   const times: number[] = [];
   const firing: unknown = autocannon({
-    url: base + path,
+    url: base,
     connections,
     duration: seconds,
+    ...(rate === undefined ? {} : { overallRate: rate }),
     setupClient(connection) {
-      const first = client++ * bodiesEach;
-      const own = Array.from({ length: bodiesEach }, (_, i) => bodies[(first + i) % bodies.length]);
-      const headers = { 'content-type': 'application/json' };
-      connection.setRequests(own.map((body) => ({ method: 'POST' as const, path, headers, body })));
+      connection.setRequests(requestsOf(client++));
     },
   });
   // It is both: an emitter while it runs, a promise of its result.
@@ -50,4 +50,25 @@ export async function fire({ base, path, bodies, connections, seconds }: Target)
     failures: result.errors + result.timeouts + result.non2xx,
     seconds: result.duration,
   };
+}
+
+/** Posts bodies to a path; each connection has its own stretch of them. */
+export function fire({
+  path,
+  bodies,
+  ...aim
+}: Aim & { path: string; bodies: readonly string[] }): Promise<Shot> {
+  const bodiesEach = Math.ceil(bodies.length / aim.connections);
+  const headers = { 'content-type': 'application/json' };
+  return shoot(aim, (connection) =>
+    Array.from({ length: bodiesEach }, (_, i) => {
+      const body = bodies[(connection * bodiesEach + i) % bodies.length];
+      return { method: 'POST', path, headers, body };
+    }),
+  );
+}
+
+/** Gets paths: all connections the same, or each its own where `pathsOf` says so. */
+export function ask({ pathsOf, ...aim }: Aim & { pathsOf: (connection: number) => string[] }): Promise<Shot> {
+  return shoot(aim, (connection) => pathsOf(connection).map((path) => ({ method: 'GET', path })));
 }

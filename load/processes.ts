@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { Redis } from 'ioredis';
-import { startRedis } from '../test/support/redis-server.js';
+import { startRedis, type TestRedis } from '../test/support/redis-server.js';
 
 async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1');
@@ -46,10 +46,13 @@ async function end(child: ChildProcess): Promise<void> {
   await exited;
 }
 
-/** The bare route. */
-export async function startBare() {
+/** A bare route: the one that takes events, or with `answerFile` the one that sends the bytes of a file. */
+export async function startBare(answerFile?: string) {
   const port = await freePort();
-  const child = run('./bare-server.js', [String(port)], {});
+  const child =
+    answerFile === undefined
+      ? run('./bare-server.js', [String(port)], {})
+      : run('./bare-answer.js', [String(port), answerFile], {});
   await untilAnswers(`http://127.0.0.1:${port}/`);
   return { base: `http://127.0.0.1:${port}`, stop: () => end(child) };
 }
@@ -61,9 +64,9 @@ async function redisCpuSeconds(redis: Redis): Promise<number> {
   return line('used_cpu_user') + line('used_cpu_sys');
 }
 
-/** The service on a Redis of its own. */
-export async function startService(env: Record<string, string> = {}) {
-  const server = await startRedis();
+/** The service, on a Redis of its own where none is given. */
+export async function startService(env: Record<string, string> = {}, given?: TestRedis) {
+  const server = given ?? (await startRedis());
   const port = await freePort();
   const settings = {
     REDIS_URL: server.url,
@@ -79,14 +82,22 @@ export async function startService(env: Record<string, string> = {}) {
   return {
     base,
     redis,
+    server,
     /** Counters so far: CPU seconds of both processes, events stored, pipelines sent. */
     async counters() {
       const text = await (await fetch(`${base}/metrics`)).text();
       const metric = (name: string) => Number(new RegExp(`^${name} (.*)$`, 'm').exec(text)?.[1] ?? 0);
+      const sum = (pattern: string) =>
+        [...text.matchAll(new RegExp(`^${pattern} (.*)$`, 'gm'))].reduce(
+          (all, [, value]) => all + Number(value),
+          0,
+        );
       return {
         nodeCpu: metric('papertrail_process_cpu_seconds_total'),
         redisCpu: await redisCpuSeconds(redis),
         events: metric('papertrail_events_accepted_total'),
+        misses: sum('papertrail_cache_answers_total{[^}]*state="miss"}'),
+        answers: sum('papertrail_cache_answers_total{[^}]*}'),
         pipelines: metric('papertrail_pipeline_duration_seconds_count'),
         rss: metric('papertrail_process_resident_memory_bytes'),
       };
@@ -94,7 +105,7 @@ export async function startService(env: Record<string, string> = {}) {
     async stop() {
       await end(child);
       redis.disconnect();
-      await server.stop();
+      if (!given) await server.stop();
     },
   };
 }
