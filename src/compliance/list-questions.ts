@@ -10,8 +10,9 @@ import {
   type StoredDigests,
   type StoredTop,
 } from '../redis/day-lists.js';
-import { sketchKey } from '../redis/keys.js';
-import { call } from '../redis/pipeline.js';
+import { sketchKey, sketchSuffix, systemKey } from '../redis/keys.js';
+import { call, callScript } from '../redis/pipeline.js';
+import { scripts } from '../redis/scripts.js';
 import { type TopItem, type TopSummary, topItems } from '../sketches/space-saving.js';
 import { type Digest, decodeDigest, decodeDigestHeader, mergeDigests } from '../sketches/t-digest.js';
 import type { Place } from './place.js';
@@ -77,12 +78,26 @@ export interface Top extends Held {
   floor: number;
 }
 
+/** The top of one hour's list: merging needs whole lists, but of one alone the rest says nothing. */
+function topOfList(metric: string, k: number, { system, bucket }: Place): Question<Lists<StoredTop>> {
+  const suffixes = [sketchSuffix('top', metric, bucket), sketchSuffix('over', metric, bucket)];
+  return {
+    calls: [callScript(scripts['read-top-1'], [systemKey(system)], [...suffixes, k])],
+    decode: ([list]) => ({ source: 'day', lists: [list as StoredTop], isPartial: false }),
+  };
+}
+
 /** The `k` values with the largest counts over some places. */
 export function askTop(metric: string, k: number, places: readonly Place[]): Question<Top> {
-  return map(all(places.map((place) => topLists(metric, place))), (found) => {
-    const { summaries, ...held } = summariesOf(found);
-    return { ...topItems(summaries, k), ...held };
-  });
+  const [first] = places;
+  const isOneList = places.length === 1 && first.bucket.grain === 'hour';
+  return map(
+    all(isOneList ? [topOfList(metric, k, first)] : places.map((place) => topLists(metric, place))),
+    (found) => {
+      const { summaries, ...held } = summariesOf(found);
+      return { ...topItems(summaries, k), ...held };
+    },
+  );
 }
 
 export interface ItemCount extends Held {

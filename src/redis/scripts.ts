@@ -82,6 +82,7 @@ const names = [
   'register-systems-2',
   'list-systems-2',
   'check-membership-n',
+  'read-top-1',
   'claim-answer-2',
   'store-answer-2',
   'read-generations-1',
