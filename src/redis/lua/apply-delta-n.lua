@@ -28,7 +28,8 @@ Returns  for each system, in order, one of
          { 'error', message }  nothing stored
 
 A script is isolated but does not roll back, so everything that can be wrong with a system is looked at before
-its first write. A TTL is set where a key is created and never touched again.
+its first write. A TTL is set where a key is created and never touched again, but for what is only noted:
+the record and the states of days live from their last change on.
 ]]
 local now, record_ttl = tonumber(ARGV[1]), tonumber(ARGV[2])
 local heads, parts = unpack(cmsgpack.unpack(ARGV[3]))
