@@ -44,7 +44,7 @@ t.test('for any k, with ties and without, with overcounts and without', async (t
   ] as const) {
     const system = `${items} ${counts} ${floor}`;
     await fill(system, items, counts, floor);
-    const pairs = await redis.zrange(sketchKey(system, 'top', 'active_users', hour), 0, -1, 'WITHSCORES');
+    const pairs = await redis.zrange(sketchKey(system, 'top', 'active_users', hour), '0', '-1', 'WITHSCORES');
     const overs = await redis.hgetall(sketchKey(system, 'over', 'active_users', hour));
     const whole = decodeTop([pairs, Object.entries(overs).flat()]);
     for (const k of [1, 2, 7, 29, 30, 31, 199, 200, 201, 1_000]) {
