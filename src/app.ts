@@ -16,7 +16,8 @@ import { type Clock, systemClock } from './clock.js';
 import { createPercentileQueries } from './compliance/percentile-query.js';
 import { createQueries } from './compliance/query.js';
 import { createAsk } from './compliance/question.js';
-import { createRespond } from './compliance/respond.js';
+import { createRecall } from './compliance/recall.js';
+import { createRecallHook, createRespond } from './compliance/respond.js';
 import complianceRoutes from './compliance/routes.js';
 import { createSeriesQueries } from './compliance/series-query.js';
 import { seriesRoutes } from './compliance/series-routes.js';
@@ -185,6 +186,8 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
     directory.load().catch((error: Error) => log.warn({ err: error }, 'the directory could not be read'));
     void readiness.lookAtEviction();
   });
+  // Until the generations are known, a process shares no answers.
+  if (config.QUERY_CACHE === 'on') redis.read.on('ready', () => void cache.look());
   const jobs = [
     startJob({ name: 'eviction look', everyMs: EVICTION_LOOK_MS, run: readiness.lookAtEviction, log }),
     startJob({ name: 'directory flush', everyMs: DIRECTORY_FLUSH_MS, run: directory.flush, log }),
@@ -233,8 +236,14 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
     bodyBytesMax: config.BODY_BYTES_MAX,
     randomId,
   });
-  const respond = createRespond({ cache, send: sendAnswer, wantsFresh });
-  const questions = { prefix: '/api/v1/compliance', readSystems, respond, clock };
+  const answering = { cache, recall: createRecall(cache, clock), send: sendAnswer, wantsFresh };
+  const questions = {
+    prefix: '/api/v1/compliance',
+    readSystems,
+    respond: createRespond(answering),
+    recallHook: createRecallHook(answering),
+    clock,
+  };
   await app.register(complianceRoutes, {
     ...questions,
     queries,

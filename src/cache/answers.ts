@@ -186,6 +186,18 @@ export function createAnswerCache(dependencies: AnswerCacheDependencies) {
       return fromMemory(question, compute, clock.now()) ?? fromFlight(question, compute);
     },
 
+    /** The same for what memory holds, at once; undefined where it has to be come by. */
+    held(question: Question, compute: Compute): CachedAnswer | undefined {
+      const found = enabled ? memory.peek(question.key) : undefined;
+      if (!found || question.refresh) return undefined;
+      hot.note(question.key, { question, compute });
+      return fromMemory(question, compute, clock.now());
+    },
+
+    /** Changes with whatever is invalidated: a key that was made under another version is not to be used. */
+    get version(): string {
+      return generations.version;
+    },
     generationOf: generations.generationOf,
     /** Makes answers invalid: here at once, elsewhere within about a second. @throws where Redis is away */
     invalidate: (what: Invalidation): Promise<void> => generations.invalidate(what),

@@ -81,6 +81,11 @@ export function createGenerations({ redis, timeoutMs, randomId }: GenerationsDep
       }
     },
 
+    /** Changes with whatever is invalidated. */
+    get version(): string {
+      return `${base}.${total}`;
+    },
+
     /**
      * The generation of answers of an endpoint about some systems; `*` means all there are. It changes whenever
      * one of them is invalidated.

@@ -7,6 +7,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { AnswerCache, CachedAnswer } from '../cache/answers.js';
 import { cacheKey } from '../redis/keys.js';
 import type { Span } from '../windows/cover.js';
+import type { Recall } from './recall.js';
 import type { Scope } from './scope.js';
 import { allSystems } from './systems.js';
 
@@ -34,6 +35,7 @@ type Send = (
 
 interface RespondDependencies {
   cache: AnswerCache;
+  recall: Recall;
   send: Send;
   wantsFresh: (request: FastifyRequest) => boolean;
 }
@@ -52,7 +54,16 @@ export function createQuestionOf(cache: AnswerCache) {
 const operationOf = ({ routeOptions }: FastifyRequest): string =>
   (routeOptions.schema as { operationId: string }).operationId;
 
-export function createRespond({ cache, send, wantsFresh }: RespondDependencies): Respond {
+/** Answers what can be recalled before it is read; to be added to routes that `respond`. */
+export function createRecallHook({ recall, send, wantsFresh }: RespondDependencies) {
+  return (request: FastifyRequest, reply: FastifyReply, done: () => void): void => {
+    const answer = request.method === 'GET' && !wantsFresh(request) ? recall.recall(request.url) : undefined;
+    if (answer) void send(request, reply, answer);
+    else done();
+  };
+}
+
+export function createRespond({ cache, recall, send, wantsFresh }: RespondDependencies): Respond {
   const questionOf = createQuestionOf(cache);
   return async <Answer>(
     request: FastifyRequest,
@@ -63,7 +74,9 @@ export function createRespond({ cache, send, wantsFresh }: RespondDependencies):
     const question = questionOf(operationOf(request), asked);
     const serialise = reply.getSerializationFunction('200') as (value: unknown) => string;
     const refresh = wantsFresh(request);
-    const answer = await cache.get({ ...question, refresh, serialise }, compute);
+    const read = { ...question, refresh, serialise };
+    const answer = await cache.get(read, compute);
+    recall.remember(request.url, asked.scope, read, compute);
     // The bytes are those of an answer; the type provider checks what computes them.
     return (await send(request, reply, answer)) as unknown as Answer;
   };

@@ -2,7 +2,9 @@
  * The questions. Parameters are checked by schema first, by parameters.ts and scope.ts where a schema cannot.
  * Each route says what is asked and how it is computed; `respond` decides whether it has to be.
  */
+
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
+import type { onRequestHookHandler } from 'fastify';
 import type { Clock } from '../clock.js';
 import { problemAnswers } from '../problem-schema.js';
 import type { Window } from '../windows/cover.js';
@@ -20,6 +22,7 @@ export interface ComplianceOptions {
   percentileQueries: PercentileQueries;
   readSystems: ReadSystems;
   respond: Respond;
+  recallHook: onRequestHookHandler;
   clock: Clock;
 }
 
@@ -36,6 +39,8 @@ const problems = problemAnswers(questionProblems);
 
 const complianceRoutes: FastifyPluginAsyncTypebox<ComplianceOptions> = async (app, options) => {
   const { queries, percentileQueries, readSystems, respond, clock } = options;
+
+  app.addHook('onRequest', options.recallHook);
 
   async function scopeOf(
     asked: SpanParameters & { system: string | string[] },

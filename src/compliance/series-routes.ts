@@ -20,6 +20,8 @@ const tags = ['compliance'];
 export const seriesRoutes: FastifyPluginAsyncTypebox<SeriesOptions> = async (app, options) => {
   const { seriesQueries, summaries, readSystems, respond, clock } = options;
 
+  app.addHook('onRequest', options.recallHook);
+
   app.get(
     '/timeseries/:metric',
     {

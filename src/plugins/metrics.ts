@@ -13,7 +13,7 @@ export default fp(
   async (app: FastifyInstance, { metrics }: { metrics: Metrics }) => {
     const children = new Map<string, ReturnType<Metrics['requestSeconds']['labels']>>();
 
-    app.addHook('onResponse', async (request, reply) => {
+    app.addHook('onResponse', (request, reply, done) => {
       const method = methods.has(request.method) ? request.method : 'other';
       const route = request.is404 ? 'none' : (request.routeOptions.url ?? 'none');
       const id = `${method} ${route} ${reply.statusCode}`;
@@ -23,6 +23,7 @@ export default fp(
         children.set(id, child);
       }
       child.observe(reply.elapsedTime / 1_000);
+      done();
     });
 
     app.get(
