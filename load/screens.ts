@@ -1,0 +1,67 @@
+/**
+ * Screens: each asks all its questions at once, as a browser does, then again after some seconds whether or not the
+ * answers have come. They begin evenly spread, since autocannon would ask for a second's worth at its start.
+ */
+import { Agent, get } from 'node:http';
+import { performance } from 'node:perf_hooks';
+import { setTimeout as pause } from 'node:timers/promises';
+import type { Shot } from './cannon.js';
+
+interface Wall {
+  screens: number;
+  everySeconds: number;
+  seconds: number;
+  /** Addresses of what a screen asks, by its number. */
+  questionsOf: (screen: number) => string[];
+}
+
+/** Whether the answer was a 2xx and came whole. */
+function isAnswered(url: string, agent: Agent): Promise<boolean> {
+  return new Promise((resolve) => {
+    const request = get(url, { agent }, (answer) => {
+      const status = answer.statusCode ?? 0;
+      answer.resume();
+      answer.on('end', () => resolve(status >= 200 && status < 300));
+      answer.on('error', () => resolve(false));
+    });
+    request.on('error', () => resolve(false));
+  });
+}
+
+/** Lets a wall of screens ask for some seconds. Latencies are in milliseconds. */
+export async function lookAtScreens({ screens, everySeconds, seconds, questionsOf }: Wall): Promise<Shot> {
+  const agent = new Agent({ keepAlive: true, maxSockets: screens });
+  const times: number[] = [];
+  let failures = 0;
+
+  async function ask(url: string): Promise<void> {
+    const start = performance.now();
+    if (await isAnswered(url, agent)) times.push(performance.now() - start);
+    else failures++;
+  }
+
+  async function look(screen: number): Promise<void> {
+    const urls = questionsOf(screen);
+    const asked: Promise<void>[] = [];
+    for (let at = (screen / screens) * everySeconds; at < seconds; at += everySeconds) {
+      await pause(start + at * 1_000 - performance.now());
+      asked.push(...urls.map(ask));
+    }
+    await Promise.all(asked);
+  }
+
+  const start = performance.now();
+  await Promise.all(Array.from({ length: screens }, (_, screen) => look(screen)));
+  const took = Math.max(seconds, (performance.now() - start) / 1_000);
+  agent.destroy();
+  const sorted = Float64Array.from(times).sort();
+  const rank = (p: number) => sorted[Math.max(0, Math.ceil((p / 100) * sorted.length) - 1)] ?? 0;
+  return {
+    requests: times.length / took,
+    p50: rank(50),
+    p95: rank(95),
+    p99: rank(99),
+    failures,
+    seconds: took,
+  };
+}
