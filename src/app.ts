@@ -186,8 +186,11 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
     directory.load().catch((error: Error) => log.warn({ err: error }, 'the directory could not be read'));
     void readiness.lookAtEviction();
   });
-  // Until the generations are known, a process shares no answers.
-  if (config.QUERY_CACHE === 'on') redis.read.on('ready', () => void cache.look());
+  // What was invalidated meanwhile, or before this process was there, is not answered from a cache.
+  redis.read.on('ready', () => {
+    if (config.QUERY_CACHE === 'on')
+      cache.look().catch((error: Error) => log.warn({ err: error }, 'invalidations could not be looked for'));
+  });
   const jobs = [
     startJob({ name: 'eviction look', everyMs: EVICTION_LOOK_MS, run: readiness.lookAtEviction, log }),
     startJob({ name: 'directory flush', everyMs: DIRECTORY_FLUSH_MS, run: directory.flush, log }),

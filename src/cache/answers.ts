@@ -12,7 +12,7 @@
  * lock: no leader is needed for that, since the others find the new answer there.
  *
  * Redis down or black-holed: what is fresh goes out without asking; what is older goes out as well after one failed
- * try, at most one a second and key; what was never asked is a 503 within `timeoutMs`.
+ * try, at most two a second and key; what was never asked is a 503 within `timeoutMs`.
  *
  * Writes do not invalidate: an answer may lag behind by the times of policies.ts. An import or a purge does
  * (generations.ts).

@@ -20,8 +20,8 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { FastifyBaseLogger } from 'fastify';
 import type { Clock } from '../clock.js';
 import { Problem, problems } from '../errors.js';
+import { within } from '../redis/deadline.js';
 import type { Span } from '../windows/cover.js';
-import { within } from './deadline.js';
 import { createEntry, type Entry } from './entry.js';
 import type { Memory } from './memory.js';
 import { negativeMs, timesOf } from './policies.js';
@@ -55,7 +55,7 @@ export interface Found {
 }
 
 const pollMs = 25;
-const retryMs = 1_000;
+const retryMs = 500;
 
 interface FlightDependencies {
   memory: Memory;

@@ -12,10 +12,10 @@
  */
 import type { FastifyBaseLogger } from 'fastify';
 import type { Redis } from 'ioredis';
+import { within } from '../redis/deadline.js';
 import { cacheLockKey } from '../redis/keys.js';
 import { type Argument, callScript, isUnavailable, readPipeline } from '../redis/pipeline.js';
 import { scripts } from '../redis/scripts.js';
-import { within } from './deadline.js';
 import { decodeEntry, type Entry, encodeEntry } from './entry.js';
 
 /** Larger answers are not shared: they would block Redis and fill it. */

@@ -5,6 +5,10 @@
  * ioredis by default sends unanswered commands again after a reconnect and queues without bound while there
  * is none. Both are switched off: the first would count events twice and report success, the second would
  * hold events nobody has acknowledged. What cannot be sent now fails now, and the sender tries again.
+ *
+ * Redis away: a new connection is tried every half second at the most. One that is accepted and then hears nothing
+ * (packets vanish, or the data is still being loaded) is given up after the time that connecting may take; ioredis by
+ * itself would wait for the first reply for as long as the socket lives. The log tells of a loss once, not of every try.
  */
 
 import type { FastifyBaseLogger } from 'fastify';
@@ -14,7 +18,7 @@ import { scripts } from './scripts.js';
 
 /** Whoever does not answer commands in time is not waited for when he is left. */
 const DISCONNECT_MS_MAX = 100;
-const RECONNECT_MS_MAX = 2_000;
+const RECONNECT_MS_MAX = 500;
 
 type ConnectionName = 'write' | 'read' | 'background';
 
@@ -48,11 +52,21 @@ export function createConnection(dependencies: ConnectionDependencies): Redis {
   };
   const redis =
     typeof address === 'string' ? new Redis(address, options) : new Redis({ ...options, ...address });
+  let greeting: NodeJS.Timeout | undefined;
+  let told = '';
+  redis.on('connect', () => {
+    greeting = setTimeout(() => redis.disconnect(true), connectTimeoutMs);
+  });
+  redis.on('close', () => clearTimeout(greeting));
   redis.on('error', (error: Error & { code?: string }) => {
     metrics.redisErrors.inc({ connection: name });
-    log.warn({ connection: name, code: error.code }, `redis: ${error.message}`);
+    const level = error.message === told ? 'debug' : 'warn';
+    log[level]({ connection: name, code: error.code }, `redis: ${error.message}`);
+    told = error.message;
   });
   redis.on('ready', () => {
+    clearTimeout(greeting);
+    told = '';
     log.info({ connection: name }, 'redis: connected');
     for (const script of Object.values(scripts)) redis.script('LOAD', script.source).catch(() => undefined);
   });

@@ -1,11 +1,13 @@
 /**
  * The names of all systems, for questions about all of them. They are read anew when the last reading is some
  * seconds old, so a system that was just created may be missing from an answer for that long. Where Redis cannot
- * be reached the last reading serves: what depends on it may still be answered from a cache.
+ * be reached the last reading serves, and after one failure nobody waits for the next: what depends on it may still
+ * be answered from a cache.
  */
 import type { Redis } from 'ioredis';
 import type { Clock } from '../clock.js';
 import { Problem } from '../errors.js';
+import { within } from './deadline.js';
 import { directoryKeys } from './keys.js';
 import { call, isUnavailable, readPipeline } from './pipeline.js';
 
@@ -20,16 +22,20 @@ interface NamesDependencies {
 export function createSystemNames({ redis, timeoutMs, clock }: NamesDependencies) {
   let names: readonly string[] | undefined;
   let readAt = Number.NEGATIVE_INFINITY;
+  let isAway = false;
   let reading: Promise<readonly string[]> | undefined;
 
   async function read(): Promise<readonly string[]> {
     try {
-      const [reply] = await readPipeline(redis, [call('ZRANGE', directoryKeys.names, 0, -1)], timeoutMs);
+      const calls = [call('ZRANGE', directoryKeys.names, 0, -1)];
+      const [reply] = await within(readPipeline(redis, calls, timeoutMs), timeoutMs);
       names = (reply as string[]).sort();
       readAt = clock.now();
+      isAway = false;
       return names;
     } catch (error) {
       const cause = error as Error;
+      isAway = true;
       if (names) return names;
       if (!isUnavailable(cause)) throw cause;
       throw new Problem('redis_unavailable', 'Redis cannot be reached or is too slow', {}, { cause });
@@ -42,7 +48,9 @@ export function createSystemNames({ redis, timeoutMs, clock }: NamesDependencies
     reading ??= read().finally(() => {
       reading = undefined;
     });
-    return reading;
+    if (!names || !isAway) return reading;
+    reading.catch(() => undefined); // the next who has to wait for it is told
+    return names;
   };
 }
 

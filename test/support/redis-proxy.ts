@@ -1,6 +1,7 @@
 /**
  * A proxy on a unix socket in front of a real Redis, for what a network can do to a connection: swallow the
- * replies to a command that Redis has run and then cut, never answer, answer late, or lead to another server.
+ * replies to a command that Redis has run and then cut, never answer, answer late, lose every packet, or lead to
+ * another server.
  */
 import { once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
@@ -24,6 +25,11 @@ export interface RedisProxy {
   seen(text: string): number;
   /** Connections that were opened so far. */
   readonly connections: number;
+  /**
+   * From now on nothing that either end sends arrives, on old connections and on new ones, and none is closed; or no
+   * longer. A connection that has lost something is lost for good, the others go on.
+   */
+  swallow(all: boolean): void;
   /** Cuts every connection; the next ones lead to this server. */
   switchTo(redis: TestRedis): void;
   stop(): Promise<void>;
@@ -40,10 +46,12 @@ export async function startProxy(first: TestRedis): Promise<RedisProxy> {
   let connections = 0;
   let kept: (() => void)[] = [];
   let isPaused = false;
+  let isHole = false;
 
   const server = createServer((client) => {
     const upstream = connect({ path: target });
     let fault: Fault | undefined;
+    let isLost = false;
     connections++;
     for (const end of [client, upstream]) {
       open.add(end);
@@ -51,10 +59,12 @@ export async function startProxy(first: TestRedis): Promise<RedisProxy> {
       end.on('close', () => {
         open.delete(end);
         // A held connection stays half open, as it does to a host that has gone.
-        if (fault !== 'hold') for (const other of [client, upstream]) other.destroy();
+        if (fault !== 'hold' && !isLost) for (const other of [client, upstream]) other.destroy();
       });
     }
     client.on('data', (chunk) => {
+      isLost ||= isHole;
+      if (isLost) return;
       const text = chunk.toString('latin1');
       sent += text;
       if (armed && text.includes(armed.marker)) {
@@ -64,6 +74,8 @@ export async function startProxy(first: TestRedis): Promise<RedisProxy> {
       upstream.write(chunk);
     });
     upstream.on('data', (chunk) => {
+      isLost ||= isHole;
+      if (isLost) return;
       if (fault !== undefined) isPaused = true;
       if (fault === 'pause') {
         kept.push(() => {
@@ -99,6 +111,9 @@ export async function startProxy(first: TestRedis): Promise<RedisProxy> {
     seen: (text) => sent.split(text).length - 1,
     get connections() {
       return connections;
+    },
+    swallow(all) {
+      isHole = all;
     },
     switchTo(redis) {
       target = redis.socket;
