@@ -10,8 +10,9 @@
 import { randomUUID } from 'node:crypto';
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify';
+import adminRoutes from './admin/routes.js';
 import { createAnswerCache, warmEveryMs } from './cache/answers.js';
-import { lookEveryMs } from './cache/generations.js';
+import { type Invalidation, lookEveryMs } from './cache/generations.js';
 import { type Clock, systemClock } from './clock.js';
 import { createPercentileQueries } from './compliance/percentile-query.js';
 import { createQueries } from './compliance/query.js';
@@ -258,6 +259,13 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
     summaries: createSummaries({ cache, queries, clock }),
   });
   await app.register(systemsRoutes, { prefix: '/api/v1', redis: redis.read, timeoutMs: queryTimeoutMs });
+  await app.register(adminRoutes, {
+    prefix: '/api/v1/admin',
+    async invalidate(what: Invalidation) {
+      await cache.invalidate(what);
+      names.expire();
+    },
+  });
   methods.seal();
   return app as unknown as FastifyInstance;
 }

@@ -21,7 +21,8 @@ import type { FastifyBaseLogger } from 'fastify';
 import type { Redis } from 'ioredis';
 import type { Clock } from '../clock.js';
 import type { Metrics } from '../metrics.js';
-import { isUnavailable } from '../redis/pipeline.js';
+import { within } from '../redis/deadline.js';
+import { isUnavailable, toProblem } from '../redis/pipeline.js';
 import { type Encoding, type Entry, isNegative } from './entry.js';
 import { type Compute, computeEntry, createFlight, type Found, isNoData, type Question } from './flight.js';
 import { createGenerations, type Invalidation } from './generations.js';
@@ -199,8 +200,12 @@ export function createAnswerCache(dependencies: AnswerCacheDependencies) {
       return generations.version;
     },
     generationOf: generations.generationOf,
-    /** Makes answers invalid: here at once, elsewhere within about a second. @throws where Redis is away */
-    invalidate: (what: Invalidation): Promise<void> => generations.invalidate(what),
+    /** Makes answers invalid: here at once, elsewhere within about a second. @throws Problem redis_unavailable */
+    async invalidate(what: Invalidation): Promise<void> {
+      await within(generations.invalidate(what), timeoutMs).catch((error: Error) => {
+        throw toProblem(error);
+      });
+    },
 
     /** A job for every `lookEveryMs`: learns what other processes have invalidated. */
     async look(): Promise<void> {

@@ -4,10 +4,14 @@
  * An input that cannot be read to its end does not keep the others from being imported; a service that takes
  * no more events ends it all. The checkpoints of finished files stay until the whole command has succeeded:
  * given again after a break, the same command passes over what it has done instead of counting it twice.
+ *
+ * At the end the service is told that cached answers are out of date, all of them: rows are not read here, so nobody
+ * knows which systems they were about.
  */
 import type { Clock } from '../clock.js';
 import { createNote } from './checkpoint.js';
 import { type ExitStatus, exitStatus, Failure } from './exit.js';
+import { describe, request } from './http.js';
 import { importFile } from './import-file.js';
 import { type Input, lookAt } from './input.js';
 import { startProgress } from './progress.js';
@@ -41,6 +45,17 @@ function statusOf(failures: Failure[], { rejected }: Report): ExitStatus {
   const last = failures.at(-1);
   if (last) return last.status;
   return rejected > 0 ? exitStatus.negative : exitStatus.done;
+}
+
+const invalidateTimeoutMs = 5_000;
+
+/** Has answers from before computed anew, so that the import is seen at once. It is done whether that works or not. */
+async function showAtOnce(base: string, say: (text: string) => void): Promise<void> {
+  const headers = { 'content-type': 'application/json' };
+  const url = `${base}/api/v1/admin/cache/invalidate`;
+  const answer = await request(url, invalidateTimeoutMs, { method: 'POST', headers, body: '{}' });
+  if (answer.status !== 200)
+    say(`answers from before the import may still be given for a while: ${describe(answer)}`);
 }
 
 /** How far an unfinished input is imported, and how to go on. */
@@ -81,6 +96,7 @@ export async function importFiles(names: string[], options: ImportOptions, depen
     if (stop.signal.aborted) break;
   }
   progress.stop();
+  if (report.accepted > 0) await showAtOnce(base, say);
   report.seconds = (clock.now() - startedAt) / 1_000;
   if (failures.length === 0) for (const input of inputs) await createNote(input, options).remove();
   return { report, status: statusOf(failures, report) };

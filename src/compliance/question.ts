@@ -5,8 +5,7 @@
  * Redis down or slow: a Problem 503; nothing is guessed and nothing waits.
  */
 import type { Redis } from 'ioredis';
-import { Problem } from '../errors.js';
-import { type Call, isUnavailable, readPipeline } from '../redis/pipeline.js';
+import { type Call, readPipeline, toProblem } from '../redis/pipeline.js';
 
 export interface Question<Answer> {
   calls: Call[];
@@ -59,11 +58,7 @@ export function createAsk(redis: Redis, timeoutMs: number) {
         for (const reply of await readPipeline(redis, trip, timeoutMs)) replies.push(reply);
       }
     } catch (error) {
-      const cause = error as Error;
-      if (isUnavailable(cause)) {
-        throw new Problem('redis_unavailable', 'Redis cannot be reached or is too slow', {}, { cause });
-      }
-      throw cause;
+      throw toProblem(error as Error);
     }
     return question.decode(replies);
   };

@@ -10,6 +10,7 @@
  * otherwise be matched to nothing. What was under way then has an unknown outcome.
  */
 import type { Redis } from 'ioredis';
+import { Problem } from '../errors.js';
 import { type Script, scriptBySha } from './scripts.js';
 
 export type Argument = string | number | Buffer;
@@ -38,6 +39,12 @@ export function isUnavailable(error: Error): boolean {
   return (
     error.name !== 'ReplyError' || /^(LOADING|BUSY|MASTERDOWN|TRYAGAIN|CLUSTERDOWN)\b/.test(error.message)
   );
+}
+
+/** What a request ends with whose error this is: a 503 where Redis does not answer, else the error as it is. */
+export function toProblem(error: Error): Error {
+  if (!isUnavailable(error) || error instanceof Problem) return error;
+  return new Problem('redis_unavailable', 'Redis cannot be reached or is too slow', {}, { cause: error });
 }
 
 /** Whether the command certainly was not executed because it was never written to a socket. */

@@ -6,10 +6,9 @@
  */
 import type { Redis } from 'ioredis';
 import type { Clock } from '../clock.js';
-import { Problem } from '../errors.js';
 import { within } from './deadline.js';
 import { directoryKeys } from './keys.js';
-import { call, isUnavailable, readPipeline } from './pipeline.js';
+import { call, readPipeline, toProblem } from './pipeline.js';
 
 const READ_AGAIN_MS = 5_000;
 
@@ -34,16 +33,14 @@ export function createSystemNames({ redis, timeoutMs, clock }: NamesDependencies
       isAway = false;
       return names;
     } catch (error) {
-      const cause = error as Error;
       isAway = true;
       if (names) return names;
-      if (!isUnavailable(cause)) throw cause;
-      throw new Problem('redis_unavailable', 'Redis cannot be reached or is too slow', {}, { cause });
+      throw toProblem(error as Error);
     }
   }
 
   /** All names, ascending. @throws Problem redis_unavailable */
-  return async (): Promise<readonly string[]> => {
+  async function all(): Promise<readonly string[]> {
     if (names && clock.now() - readAt < READ_AGAIN_MS) return names;
     reading ??= read().finally(() => {
       reading = undefined;
@@ -51,6 +48,14 @@ export function createSystemNames({ redis, timeoutMs, clock }: NamesDependencies
     if (!names || !isAway) return reading;
     reading.catch(() => undefined); // the next who has to wait for it is told
     return names;
+  }
+
+  return {
+    all,
+    /** Has them read anew when they are next asked for. */
+    expire(): void {
+      readAt = Number.NEGATIVE_INFINITY;
+    },
   };
 }
 

@@ -5,7 +5,7 @@ import { Type } from 'typebox';
 import { Problem } from '../errors.js';
 import { problemAnswers } from '../problem-schema.js';
 import { directoryKeys } from '../redis/keys.js';
-import { callScript, isUnavailable, readPipeline } from '../redis/pipeline.js';
+import { callScript, readPipeline, toProblem } from '../redis/pipeline.js';
 import { scripts } from '../redis/scripts.js';
 import { formatInstant } from '../windows/instant.js';
 
@@ -53,9 +53,7 @@ const systemsRoutes: FastifyPluginAsyncTypebox<SystemsOptions> = async (app, { r
       const [reply] = await readPipeline(redis, [call], timeoutMs);
       return reply as (string | number)[];
     } catch (error) {
-      const cause = error as Error;
-      if (!isUnavailable(cause)) throw cause;
-      throw new Problem('redis_unavailable', 'Redis cannot be reached or is too slow', {}, { cause });
+      throw toProblem(error as Error);
     }
   }
 

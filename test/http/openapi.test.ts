@@ -215,6 +215,12 @@ const successes: Call[] = [
     headers: json,
     body: JSON.stringify({ systems: ['crm', 'erp'] }),
   },
+  {
+    name: 'POST /api/v1/admin/cache/invalidate',
+    status: 200,
+    headers: json,
+    body: JSON.stringify({ systems: ['crm'], endpoint: 'top' }),
+  },
   { name: 'GET /api/v1/systems', status: 200 },
   { name: 'GET /api/v1/events/health', status: 200 },
   { name: 'GET /api/v1/events/stats', status: 200 },

@@ -1,6 +1,6 @@
 /**
  * A front of the service, as a balancer is one: forwards what it gets, and does what a test asks to some of
- * the requests. What a sender makes of a bad day can only be seen with one that comes at the right moment.
+ * the requests, those for administration apart. What a sender makes of a bad day can only be seen with one that comes at the right moment.
  */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -47,6 +47,11 @@ export async function startFront(
 
   async function serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const body = await buffer(request);
+    if (request.url?.startsWith('/api/v1/admin/')) {
+      const { status, type, text } = await forward(request, body);
+      response.writeHead(status, { 'content-type': type }).end(text);
+      return;
+    }
     const action = decide(bodies.push(body));
     if (action === 'hold') return;
     if (typeof action === 'object') {
