@@ -24,6 +24,7 @@ import { createSeriesQueries } from './compliance/series-query.js';
 import { seriesRoutes } from './compliance/series-routes.js';
 import { createSummaries } from './compliance/summaries.js';
 import { createReadSystems } from './compliance/systems.js';
+import { createWarmUp } from './compliance/warm-up.js';
 import type { Config } from './config.js';
 import { createDigestFolder } from './events/digest-folder.js';
 import { createDirectory } from './events/directory.js';
@@ -181,16 +182,33 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
     log,
   });
 
+  const summaries = createSummaries({ cache, queries, clock });
+  const warmUp = createWarmUp({
+    isReady: () => config.QUERY_CACHE === 'on' && redis.read.status === 'ready' && directory.isLoaded,
+    latestSystems: directory.latest,
+    look: cache.look,
+    ask: query.ask,
+    summaries,
+    clock,
+    log,
+  });
+
   // A new connection may lead to another server, or to one that lost its tail.
   redis.write.on('ready', () => {
     filter.forgetAll();
-    directory.load().catch((error: Error) => log.warn({ err: error }, 'the directory could not be read'));
+    directory
+      .load()
+      .then(warmUp)
+      .catch((error: Error) => log.warn({ err: error }, 'the directory could not be read'));
     void readiness.lookAtEviction();
   });
   // What was invalidated meanwhile, or before this process was there, is not answered from a cache.
   redis.read.on('ready', () => {
-    if (config.QUERY_CACHE === 'on')
-      cache.look().catch((error: Error) => log.warn({ err: error }, 'invalidations could not be looked for'));
+    if (config.QUERY_CACHE === 'off') return;
+    cache
+      .look()
+      .then(warmUp)
+      .catch((error: Error) => log.warn({ err: error }, 'invalidations could not be looked for'));
   });
   const jobs = [
     startJob({ name: 'eviction look', everyMs: EVICTION_LOOK_MS, run: readiness.lookAtEviction, log }),
@@ -256,7 +274,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   await app.register(seriesRoutes, {
     ...questions,
     seriesQueries: createSeriesQueries(query),
-    summaries: createSummaries({ cache, queries, clock }),
+    summaries,
   });
   await app.register(systemsRoutes, { prefix: '/api/v1', redis: redis.read, timeoutMs: queryTimeoutMs });
   await app.register(adminRoutes, {

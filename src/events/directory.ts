@@ -81,6 +81,12 @@ export function createDirectory({ redis, systemsMax, timeoutMs, recordSeconds, n
       return loadedAt > Number.NEGATIVE_INFINITY;
     },
 
+    /** The systems with the latest events, the latest first. */
+    latest(systemsMax: number): string[] {
+      const byLast = [...known].sort(([, a], [, b]) => b - a);
+      return byLast.slice(0, systemsMax).map(([system]) => system);
+    },
+
     /**
      * Whether rows of a system may be taken in; if so, it has a place until its registration is settled.
      * Where there is no room, others may have made some since.
