@@ -3,12 +3,13 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { problemAnswers } from '../problem-schema.js';
 import { seriesPointsMax, stepSpans } from '../windows/steps.js';
 import * as answers from './answer-schemas.js';
-import { readPercentiles } from './parameters.js';
+import { invalid, readPercentiles } from './parameters.js';
 import { type ComplianceOptions, questionProblems } from './routes.js';
 import * as schemas from './schemas.js';
 import { rangeScope, readTime, readZone } from './scope.js';
 import { readSeries, type SeriesQueries } from './series-query.js';
 import type { Summaries } from './summaries.js';
+import { allSystems } from './systems.js';
 
 interface SeriesOptions extends Omit<ComplianceOptions, 'queries' | 'percentileQueries'> {
   seriesQueries: SeriesQueries;
@@ -67,6 +68,8 @@ export const seriesRoutes: FastifyPluginAsyncTypebox<SeriesOptions> = async (app
       },
     },
     async ({ body: { systems, timestamp } }) => {
+      const all = systems.indexOf(allSystems);
+      if (all >= 0) throw invalid(`systems/${all}`, 'must be one system; /summary/* is about all of them');
       const time = readTime({ timestamp }, '1h', clock.now());
       return summaries(systems.map((system) => ({ ...time, systems: [system], isAll: false })));
     },

@@ -40,11 +40,9 @@ function fieldErrors(error: FastifyError): FieldError[] {
     const name = params.missingProperty ?? params.additionalProperty;
     const pointer = name === undefined ? instancePath : `${instancePath}/${name}`;
     const allowed = Array.isArray(params.allowedValues) ? `: ${params.allowedValues.join(', ')}` : '';
-    const what =
-      params.additionalProperty === undefined
-        ? `${message}${allowed}`
-        : 'is not a parameter of this question';
-    return { pointer, detail: name === undefined || params.missingProperty ? what : `${name} ${what}` };
+    if (params.missingProperty) return { pointer, detail: 'is required' };
+    if (params.additionalProperty) return { pointer, detail: 'is not a parameter here' };
+    return { pointer, detail: `${message}${allowed}` };
   });
 }
 
@@ -53,7 +51,7 @@ function toProblem(error: FastifyError, unexpected: ProblemCode): Problem {
   if (error instanceof Problem) return error;
   if (error.validation) {
     const errors = fieldErrors(error);
-    const detail = errors.map((field) => `${field.pointer} ${field.detail}`).join('; ');
+    const detail = errors.map((field) => `${field.pointer || 'the body'} ${field.detail}`).join('; ');
     return new Problem('parameter_invalid', detail, { errors });
   }
   const known = frameworkCodes[error.code];

@@ -148,7 +148,7 @@ function createZone(format: Intl.DateTimeFormat): Zone {
       if (window !== '1h' && !dayGrains[window]) return spanOf(window, at);
       const span = zonedSpan(window, at);
       if (span) return span;
-      const detail = `${name} is not a whole number of hours from UTC at that time`;
+      const detail = 'is not a whole number of hours from UTC at that time';
       throw new Problem('zone_unsupported', `tz ${detail}`, { errors: [{ pointer: '/tz', detail }] });
     },
   };

@@ -256,3 +256,18 @@ t.teardown(async () => {
   const size = await withRedis(redis, (connection) => connection.dbsize());
   if (size > 0) throw new Error('a question has written something');
 });
+
+t.test('what is missing, unknown or no object is told in words', async (t) => {
+  const detailOf = async (path: string) => (await get<ProblemBody>(base, path)).body.detail;
+  t.equal(await detailOf(distinct), '/system is required');
+  t.equal(await detailOf(`${distinct}?system=s&sistem=t`), '/sistem is not a parameter here');
+  const bare = await send<ProblemBody>(base, { method: 'POST', path: `${root}/summaries` });
+  t.match(bare, { status: 400, body: { detail: 'the body must be object' } });
+});
+
+t.test('summaries are of systems: all of them together are another question', async (t) => {
+  const body = JSON.stringify({ systems: ['crm', '*'] });
+  const headers = { 'content-type': 'application/json' };
+  const answer = await send(base, { method: 'POST', path: `${root}/summaries`, headers, body });
+  t.match(answer, { status: 400, body: { errors: [{ pointer: '/systems/1' }] } });
+});
