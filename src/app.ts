@@ -3,7 +3,7 @@
  *
  *   write  events/routes -> ingest -> writer (group commit) -> system-writes -> one pipeline -> Redis
  *   fold   rollups/rounds (one leader) -> day-folder -> store-day -> Redis
- *   read   compliance/routes -> query -> question -> one pipeline -> Redis
+ *   read   compliance/routes -> respond -> cache (memory -> Redis) -> query -> covered -> question -> one pipeline -> Redis
  *
  * Closing runs the other way round: requests are finished, the writer drains, jobs stop, connections close.
  */
