@@ -202,11 +202,18 @@ export function formatSeries(answer: Answer<'seriesAnswer'>): string[] {
   const { metric, item, step, points, unit, coverage } = answer;
   const right = true;
   const names = Object.keys(points[0]?.percentiles ?? {});
-  const columns = [{ title: 'from' }, { title: 'count', right }, ...names.map((title) => ({ title, right }))];
-  const rows = points.map(({ from, count, percentiles }) => [
+  const hasGaps = points.some((point) => point.coverage !== undefined);
+  const columns = [
+    { title: 'from' },
+    { title: 'count', right },
+    ...names.map((title) => ({ title, right })),
+    ...(hasGaps ? [{ title: 'coverage' }] : []),
+  ];
+  const rows = points.map(({ from, count, percentiles, coverage: own = 'complete' }) => [
     from,
     formatCount(count),
     ...names.map((name) => withUnit(percentiles?.[name] ?? null, unit)),
+    ...(hasGaps ? [own] : []),
   ]);
   return [
     ...formatFields([

@@ -203,8 +203,12 @@ export const seriesAnswer = Type.Object(
         upper: Type.Optional(whole),
         by_type: Type.Optional(Type.Record(Type.String(), whole)),
         percentiles: Type.Optional(Type.Record(Type.String(), orNull(number))),
+        coverage: Type.Optional(said.coverage),
       }),
-      { description: 'One a step, zero where nothing came.' },
+      {
+        description:
+          'One a step, zero where nothing came. `coverage` where it is not complete, except for events.',
+      },
     ),
   },
   { title: 'TimeSeries', description: 'The same question, asked of every step of a range.' },

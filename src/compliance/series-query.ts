@@ -1,7 +1,9 @@
 /**
  * Time series: one question asked of every step of a range, in one go. A step is an aligned window, in UTC or in
  * a zone; the range widens to whole steps. Nothing is summed up that cannot be: the distinct values of two hours
- * are not those of both, so each point is read from its own buckets.
+ * are not those of both, so each point is read from its own buckets, and says so where these are gone or were
+ * begun anew: a zero of what is not kept is none. Counters of events are read by the day, all at once, and so is what
+ * they cover.
  */
 import { Problem } from '../errors.js';
 import { distinctMetrics, percentileAliases, readGrains, topMetrics, unitOf } from '../sketches/registry.js';
@@ -88,7 +90,11 @@ export function createSeriesQueries(dependencies: QueryDependencies) {
     const answers = await ask(all(questions));
     const said = answers.map((answer) => answer.said);
     return {
-      points: answers.map((answer, i) => ({ ...startAndEnd(spans[i]), ...pointOf(answer) })),
+      points: answers.map((answer, i) => {
+        const { coverage } = answer.said;
+        const point = { ...startAndEnd(spans[i]), ...pointOf(answer) };
+        return coverage === 'complete' ? point : { ...point, coverage };
+      }),
       ...saidOfAll(said, spans),
     };
   }

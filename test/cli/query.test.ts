@@ -204,3 +204,14 @@ t.test('a service that fails or is away ends it with status 3', async (t) => {
   const away = ['query', 'summary', 'crm', '--base', 'http://127.0.0.1:1'];
   t.match(await run(away), { status: 3, stderr: /cannot be reached: / });
 });
+
+t.test('a series says which of its points are not kept any more', async (t) => {
+  const late = { event_type: 'custom', system: 'late', user_id: 'ann', timestamp: '2026-03-02T07:03:00Z' };
+  const headers = { 'content-type': 'application/json' };
+  await fetch(`${base}/api/v1/events`, { method: 'POST', headers, body: JSON.stringify(late) });
+  const time = ['--from', '2026-03-02T07:00:00Z', '--to', '2026-03-02T07:05:00Z', '--step', '5m'];
+  const { status, stdout } = await query(t, 'series', 'users', '--system', 'late', ...time);
+  t.equal(status, 0);
+  t.match(stdout, /^from +count +coverage$/m);
+  t.match(stdout, /^2026-03-02T07:00\S+ +0 +expired$/m);
+});
