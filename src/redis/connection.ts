@@ -37,7 +37,7 @@ interface ConnectionDependencies {
 
 /** Opens a connection that keeps itself up. It starts at once; `ready` is emitted at every (re)connect. */
 export function createConnection(dependencies: ConnectionDependencies): Redis {
-  const { address, name, connectTimeoutMs, metrics, log, random = Math.random } = dependencies;
+  const { address, name, connectTimeoutMs, random = Math.random } = dependencies;
   const options: RedisOptions = {
     protocol: 2,
     connectionName: `papertrail-${name}`,
@@ -52,23 +52,40 @@ export function createConnection(dependencies: ConnectionDependencies): Redis {
   };
   const redis =
     typeof address === 'string' ? new Redis(address, options) : new Redis({ ...options, ...address });
-  let greeting: NodeJS.Timeout | undefined;
-  let told = '';
-  redis.on('connect', () => {
-    greeting = setTimeout(() => redis.disconnect(true), connectTimeoutMs);
+  watch(redis, dependencies);
+  redis.on('ready', () => {
+    for (const script of Object.values(scripts)) redis.script('LOAD', script.source).catch(() => undefined);
   });
-  redis.on('close', () => clearTimeout(greeting));
-  redis.on('error', (error: Error & { code?: string }) => {
+  return redis;
+}
+
+/** Gives up a connection that hears nothing, and tells what becomes of it, everything once. */
+function watch(redis: Redis, { name, connectTimeoutMs, metrics, log }: ConnectionDependencies): void {
+  let greeting: NodeJS.Timeout | undefined;
+  let isUp = false;
+  let told = '';
+  function fail(error: Error & { code?: string }): void {
     metrics.redisErrors.inc({ connection: name });
     const level = error.message === told ? 'debug' : 'warn';
     log[level]({ connection: name, code: error.code }, `redis: ${error.message}`);
     told = error.message;
+  }
+  redis.on('error', fail);
+  redis.on('connect', () => {
+    greeting = setTimeout(() => {
+      fail(new Error('connected, but there is no answer, or it is still loading'));
+      redis.disconnect(true);
+    }, connectTimeoutMs);
+  });
+  redis.on('close', () => clearTimeout(greeting));
+  redis.on('reconnecting', () => {
+    if (isUp) log.warn({ connection: name }, 'redis: the connection is lost');
+    isUp = false;
   });
   redis.on('ready', () => {
     clearTimeout(greeting);
+    isUp = true;
     told = '';
     log.info({ connection: name }, 'redis: connected');
-    for (const script of Object.values(scripts)) redis.script('LOAD', script.source).catch(() => undefined);
   });
-  return redis;
 }
