@@ -1,13 +1,16 @@
 /**
  * Any range: for random events, ranges, zones and sets of systems an answer is that of one sketch fed with
- * exactly the events of the time that it says it covers. The covered time holds what was asked for.
+ * exactly the events of the time that it says it covers. The covered time holds what was asked for. It is so while
+ * days are read from their hours, after they were folded, and with late events that came after that.
  */
 import { Redis } from 'ioredis';
 import t, { type Test } from 'tap';
 import { startApp } from '../support/app.js';
 import { compliance, get, postRows } from '../support/http.js';
 import { pick, seededRandom } from '../support/random.js';
+import { createRollupProcess } from '../support/rollups.js';
 import { type StreamEvent, truthOf } from '../support/truth.js';
+import { until } from '../support/until.js';
 
 const DAY_MS = 86_400_000;
 const systems = ['crm', 'erp', 'a}:x{b'];
@@ -20,7 +23,7 @@ const stretches = [
   { from: Date.UTC(2018, 11, 20), to: Date.UTC(2019, 0, 12) },
   { from: Date.UTC(2020, 11, 24), to: Date.UTC(2021, 3, 10, 9, 30) },
 ] as const;
-const now = stretches[1].to;
+let now: number = stretches[1].to;
 
 function someEvent(): StreamEvent {
   const { from, to } = pick(stretches, random);
@@ -42,15 +45,48 @@ interface Answer {
   coverage: string;
 }
 
-const events = Array.from({ length: 6_000 }, someEvent);
-const truth = truthOf(events);
+const events: StreamEvent[] = [];
+let truth = truthOf(events);
 const { base, redis, stop } = await startApp({ clock: { now: () => now } });
 const direct = new Redis(redis.url, { protocol: 2 });
 t.teardown(async () => {
   direct.disconnect();
   await stop();
 });
-for (let i = 0; i < events.length; i += 1_000) await postRows(base, events.slice(i, i + 1_000));
+
+async function store(count: number): Promise<void> {
+  for (let i = 0; i < count; i += 1_000) {
+    const some = Array.from({ length: Math.min(1_000, count - i) }, someEvent);
+    const { status } = await postRows(base, some);
+    if (status !== 201) throw new Error(`events were answered ${status}`);
+    events.push(...some);
+  }
+  truth = truthOf(events);
+}
+
+/** The states of days that were folded and have not changed since. */
+async function foldedDays(): Promise<number> {
+  const states = await Promise.all((await direct.keys('*:roll:*')).map((key) => direct.hgetall(key)));
+  return states.filter(({ rolled, changes }) => rolled === changes).length;
+}
+
+/** Lets all days that are over be folded, by this process or the service's own. */
+async function fold(t: Test): Promise<void> {
+  now += 20 * 60_000;
+  const rollups = await createRollupProcess({
+    socket: redis.socket,
+    holderId: 'test',
+    clock: { now: () => now },
+  });
+  const all = (await direct.keys('*:roll:*')).length;
+  await until(async () => {
+    await rollups.round();
+    return (await foldedDays()) >= all - systems.length; // today is not over
+  }, 'all days to be folded');
+  await rollups.resign();
+  rollups.close();
+  t.ok((await foldedDays()) > 50, 'days were folded');
+}
 
 interface Question {
   systems: string[];
@@ -89,120 +125,139 @@ async function ask<Body extends Answer>(t: Test, path: string, { time }: Questio
   return { body, span };
 }
 
-const CASES = 60;
+const CASES = 40;
 
-t.test('distinct: the count of one HyperLogLog of exactly those values', async (t) => {
-  let counted = 0;
-  for (let i = 0; i < CASES; i++) {
-    const question = someQuestion(['1h', '1d', '1w', '1M']);
-    const metric = pick(['users', 'sessions', 'ips'], random);
-    const { body, span } = await ask<Answer & { count: number }>(
-      t,
-      pathOf(`distinct/${metric}`, question),
-      question,
-    );
-    const values = question.systems.flatMap((system) => [...truth.distinct(metric, system, span)]);
-    await direct.del('one');
-    if (values.length > 0) await direct.pfadd('one', ...values);
-    t.equal(body.count, await direct.pfcount('one'), JSON.stringify({ question, span }));
-    counted += body.count;
-  }
-  t.ok(counted > 10 * CASES, `${counted} were counted`);
-});
+async function askEverything(t: Test): Promise<void> {
+  t.test('distinct: the count of one HyperLogLog of exactly those values', async (t) => {
+    let counted = 0;
+    for (let i = 0; i < CASES; i++) {
+      const question = someQuestion(['1h', '1d', '1w', '1M']);
+      const metric = pick(['users', 'sessions', 'ips'], random);
+      const { body, span } = await ask<Answer & { count: number }>(
+        t,
+        pathOf(`distinct/${metric}`, question),
+        question,
+      );
+      const values = question.systems.flatMap((system) => [...truth.distinct(metric, system, span)]);
+      await direct.del('one');
+      if (values.length > 0) await direct.pfadd('one', ...values);
+      t.equal(body.count, await direct.pfcount('one'), JSON.stringify({ question, span }));
+      counted += body.count;
+    }
+    t.ok(counted > 10 * CASES, `${counted} were counted`);
+  });
 
-t.test('membership: who was there, and nobody else', async (t) => {
-  for (let i = 0; i < CASES; i++) {
-    const question = someQuestion(['1d', '1w', '1M']);
-    const user = `u${between(0, 500)}`;
-    const path = pathOf('activity/check', question, { user_id: user });
-    const { body, span } = await ask<Answer & { accessed: boolean }>(t, path, question);
-    const wasThere = question.systems.some((system) => truth.distinct('users', system, span).has(user));
-    t.equal(body.accessed, wasThere, JSON.stringify({ question, span, user }));
-  }
-});
+  t.test('membership: who was there, and nobody else', async (t) => {
+    for (let i = 0; i < CASES; i++) {
+      const question = someQuestion(['1d', '1w', '1M']);
+      const user = `u${between(0, 500)}`;
+      const path = pathOf('activity/check', question, { user_id: user });
+      const { body, span } = await ask<Answer & { accessed: boolean }>(t, path, question);
+      const wasThere = question.systems.some((system) => truth.distinct('users', system, span).has(user));
+      t.equal(body.accessed, wasThere, JSON.stringify({ question, span, user }));
+    }
+  });
 
-t.test('top: exact counts, below what a list holds', async (t) => {
-  for (let i = 0; i < CASES; i++) {
-    const question = someQuestion(['1d', '1w', '1M']);
-    const path = pathOf('top/active_users', question, { k: '1000' });
-    const { body, span } = await ask<Answer & { items: { item: string; count: number; lower: number }[] }>(
-      t,
-      path,
-      question,
-    );
-    const counts = new Map<string, number>();
-    for (const system of question.systems) {
-      for (const [item, count] of truth.top('active_users', system, span)) {
-        counts.set(item, (counts.get(item) ?? 0) + count);
+  t.test('top: exact counts, below what a list holds', async (t) => {
+    for (let i = 0; i < CASES; i++) {
+      const question = someQuestion(['1d', '1w', '1M']);
+      const path = pathOf('top/active_users', question, { k: '1000' });
+      const { body, span } = await ask<Answer & { items: { item: string; count: number; lower: number }[] }>(
+        t,
+        path,
+        question,
+      );
+      const counts = new Map<string, number>();
+      for (const system of question.systems) {
+        for (const [item, count] of truth.top('active_users', system, span)) {
+          counts.set(item, (counts.get(item) ?? 0) + count);
+        }
+      }
+      const answered = new Map(body.items.map(({ item, count }) => [item, count]));
+      t.strictSame(answered.size, counts.size, JSON.stringify({ question, span }));
+      t.ok(
+        [...counts].every(([item, count]) => answered.get(item) === count),
+        JSON.stringify(question),
+      );
+    }
+  });
+
+  t.test('percentiles: within one point of rank', async (t) => {
+    for (let i = 0; i < CASES; i++) {
+      const question = someQuestion(['1d', '1w', '1M']);
+      const path = pathOf('percentiles/latency_ms', question, { percentiles: '5,50,95' });
+      const { body, span } = await ask<Answer & { count: number; percentiles: Record<string, number> }>(
+        t,
+        path,
+        question,
+      );
+      const samples = question.systems.flatMap((system) => truth.samples('latency_ms', system, span));
+      t.equal(body.count, samples.length);
+      for (const [name, value] of Object.entries(body.percentiles)) {
+        if (samples.length === 0) continue;
+        const q = Number(name.slice(1)) / 100;
+        const below = samples.filter((one) => one < value).length / samples.length;
+        const upTo = samples.filter((one) => one <= value).length / samples.length;
+        const slack = 0.01 + 1 / samples.length;
+        t.ok(below - slack <= q && q <= upTo + slack, `${name} ${value} ${below} ${upTo}`);
       }
     }
-    const answered = new Map(body.items.map(({ item, count }) => [item, count]));
-    t.strictSame(answered.size, counts.size, JSON.stringify({ question, span }));
-    t.ok(
-      [...counts].every(([item, count]) => answered.get(item) === count),
-      JSON.stringify(question),
-    );
-  }
-});
+  });
 
-t.test('percentiles: within one point of rank', async (t) => {
-  for (let i = 0; i < CASES; i++) {
-    const question = someQuestion(['1d', '1w', '1M']);
-    const path = pathOf('percentiles/latency_ms', question, { percentiles: '5,50,95' });
-    const { body, span } = await ask<Answer & { count: number; percentiles: Record<string, number> }>(
-      t,
-      path,
-      question,
-    );
-    const samples = question.systems.flatMap((system) => truth.samples('latency_ms', system, span));
-    t.equal(body.count, samples.length);
-    for (const [name, value] of Object.entries(body.percentiles)) {
-      if (samples.length === 0) continue;
-      const q = Number(name.slice(1)) / 100;
-      const below = samples.filter((one) => one < value).length / samples.length;
-      const upTo = samples.filter((one) => one <= value).length / samples.length;
-      const slack = 0.01 + 1 / samples.length;
-      t.ok(below - slack <= q && q <= upTo + slack, `${name} ${value} ${below} ${upTo}`);
+  t.test('frequency: never less than the truth, and the truth within the bound', async (t) => {
+    let exact = 0;
+    for (let i = 0; i < CASES; i++) {
+      const question = someQuestion(['1d', '1w', '1M']);
+      const item = `u${between(0, 420)}`;
+      const path = pathOf('frequency/users', question, { item });
+      const { body, span } = await ask<Answer & { count: number; bound: { lower: number; upper: number } }>(
+        t,
+        path,
+        question,
+      );
+      const counts = question.systems.flatMap((system) => truth.top('active_users', system, span));
+      const count = counts.filter(([one]) => one === item).reduce((sum, [, many]) => sum + many, 0);
+      t.ok(
+        body.count >= count && body.bound.lower <= count && count <= body.bound.upper,
+        JSON.stringify(question),
+      );
+      if (body.count === count) exact++;
     }
-  }
+    t.ok(exact > 0.9 * CASES, `${exact} of ${CASES} are exact`);
+  });
+
+  t.test('statistics: those of exactly these samples', async (t) => {
+    for (let i = 0; i < CASES; i++) {
+      const question = someQuestion(['1d', '1w', '1M']);
+      const path = pathOf('stats/latency_ms', question);
+      const { body, span } = await ask<Answer & Record<string, number>>(t, path, question);
+      const samples = question.systems.flatMap((system) => truth.samples('latency_ms', system, span));
+      t.equal(body.count, samples.length);
+      if (samples.length === 0) continue;
+      const mean = samples.reduce((sum, one) => sum + one, 0) / samples.length;
+      const variance = samples.reduce((sum, one) => sum + (one - mean) ** 2, 0) / samples.length;
+      t.ok(Math.abs(body.mean - mean) <= 1e-9 * Math.abs(mean));
+      t.ok(Math.abs(body.variance - variance) <= 1e-9 * variance + 1e-9);
+      t.strictSame([body.min, body.max], [Math.min(...samples), Math.max(...samples)]);
+    }
+  });
+}
+
+t.test('while days are read from their hours', async (t) => {
+  await store(6_000);
+  await askEverything(t);
 });
 
-t.test('frequency: never less than the truth, and the truth within the bound', async (t) => {
-  let exact = 0;
-  for (let i = 0; i < CASES; i++) {
-    const question = someQuestion(['1d', '1w', '1M']);
-    const item = `u${between(0, 420)}`;
-    const path = pathOf('frequency/users', question, { item });
-    const { body, span } = await ask<Answer & { count: number; bound: { lower: number; upper: number } }>(
-      t,
-      path,
-      question,
-    );
-    const counts = question.systems.flatMap((system) => truth.top('active_users', system, span));
-    const count = counts.filter(([one]) => one === item).reduce((sum, [, many]) => sum + many, 0);
-    t.ok(
-      body.count >= count && body.bound.lower <= count && count <= body.bound.upper,
-      JSON.stringify(question),
-    );
-    if (body.count === count) exact++;
-  }
-  t.ok(exact > 0.9 * CASES, `${exact} of ${CASES} are exact`);
+t.test('after days were folded', async (t) => {
+  await fold(t);
+  await askEverything(t);
 });
 
-t.test('statistics: those of exactly these samples', async (t) => {
-  for (let i = 0; i < CASES; i++) {
-    const question = someQuestion(['1d', '1w', '1M']);
-    const path = pathOf('stats/latency_ms', question);
-    const { body, span } = await ask<Answer & Record<string, number>>(t, path, question);
-    const samples = question.systems.flatMap((system) => truth.samples('latency_ms', system, span));
-    t.equal(body.count, samples.length);
-    if (samples.length === 0) continue;
-    const mean = samples.reduce((sum, one) => sum + one, 0) / samples.length;
-    const variance = samples.reduce((sum, one) => sum + (one - mean) ** 2, 0) / samples.length;
-    t.ok(Math.abs(body.mean - mean) <= 1e-9 * Math.abs(mean));
-    t.ok(Math.abs(body.variance - variance) <= 1e-9 * variance + 1e-9);
-    t.strictSame([body.min, body.max], [Math.min(...samples), Math.max(...samples)]);
-  }
+t.test('with late events, before and after their days are folded again', async (t) => {
+  await store(600);
+  await askEverything(t);
+  await fold(t);
+  await askEverything(t);
 });
 
 t.test('series: each point is the answer for its step, and they tile the range', async (t) => {
