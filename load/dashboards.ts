@@ -1,7 +1,6 @@
 /**
  * A wall of dashboards: 1,000 screens, each of which asks 6 questions about one of 20 systems every 5 seconds, of two
- * processes on one Redis, while 20,000 events a second come in. Then the events alone, so that what the questions
- * asked of Redis can be told.
+ * processes on one Redis, while 20,000 events a second come in.
  *
  *   npm run build && node build/load/dashboards.js [--seconds 30 --screens 1000 --events 20000]
  *
@@ -70,16 +69,16 @@ async function run(
 const sum = (shots: readonly Shot[], of: (shot: Shot) => number) =>
   shots.reduce((all, shot) => all + of(shot), 0);
 
-async function commandsOf({ redis }: Service): Promise<number> {
-  return Number(/total_commands_processed:(\d+)/.exec(await redis.info('stats'))?.[1]);
-}
+/** What only questions ask; what their scripts ask counts, too. */
+const QUESTION_COMMANDS = ['pfcount', 'zrange', 'zrevrange', 'zcount', 'hgetall', 'lrange'];
 
-/** Runs and tells the commands a second that Redis was asked meanwhile. */
-async function counted(isAsked: boolean) {
-  const before = await commandsOf(first);
-  const shots = await run(seconds, isAsked);
-  const took = Math.max(...shots.events.map((shot) => shot.seconds));
-  return { ...shots, commands: ((await commandsOf(first)) - before) / took };
+/** How often these were executed so far. */
+async function commandsOf({ redis }: Service): Promise<number> {
+  const stats = await redis.info('commandstats');
+  return QUESTION_COMMANDS.reduce(
+    (all, name) => all + Number(new RegExp(`cmdstat_${name}:calls=(\\d+)`).exec(stats)?.[1] ?? 0),
+    0,
+  );
 }
 
 await run(EVERY_SECONDS + 1, true);
@@ -88,18 +87,19 @@ const cacheOf = async () => {
   return {
     misses: counters.reduce((all, { misses }) => all + misses, 0),
     answers: counters.reduce((all, { answers }) => all + answers, 0),
+    renewed: counters.reduce((all, { renewed }) => all + renewed, 0),
   };
 };
-const before = await cacheOf();
-const both = await counted(true);
-const after = await cacheOf();
-const alone = await counted(false);
+const before = { ...(await cacheOf()), commands: await commandsOf(first) };
+const { answers, events } = await run(seconds, true);
+const after = { ...(await cacheOf()), commands: await commandsOf(first) };
 for (const service of [second, first]) await service.stop();
 
-const { answers, events } = both;
 if (!answers) throw new Error('nothing was asked');
 const stored = sum(events, (shot) => shot.requests) * BATCH;
 const ratio = 1 - (after.misses - before.misses) / (after.answers - before.answers);
+const computed = (after.misses - before.misses + after.renewed - before.renewed) / answers.seconds;
+const commands = (after.commands - before.commands) / answers.seconds;
 const failures = answers.failures + sum(events, (shot) => shot.failures);
 const asked = (screens * QUESTIONS) / EVERY_SECONDS;
 const rows: [what: string, goal: string, figure: string, isMet: boolean][] = [
@@ -113,8 +113,8 @@ const rows: [what: string, goal: string, figure: string, isMet: boolean][] = [
     [answers.p50, answers.p95, answers.p99].map((ms) => ms.toFixed(1)).join(' / '),
     answers.p95 < P95_MS_MAX,
   ],
-  ['Redis commands/s for questions', '', (both.commands - alone.commands).toFixed(0), true],
-  ['Redis commands/s for events alone', '', alone.commands.toFixed(0), true],
+  ['answers computed/s, almost all behind older ones', '', computed.toFixed(1), true],
+  ['Redis commands/s that only questions use', '', commands.toFixed(0), true],
 ];
 console.log(
   `${screens} screens, ${PROCESSES} processes, ${seconds} s\n\n| what | goal | figure | |\n|---|---|---|---|`,

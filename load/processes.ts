@@ -97,6 +97,7 @@ export async function startService(env: Record<string, string> = {}, given?: Tes
         redisCpu: await redisCpuSeconds(redis),
         events: metric('papertrail_events_accepted_total'),
         misses: sum('papertrail_cache_answers_total{[^}]*state="miss"}'),
+        renewed: sum('papertrail_cache_refreshes_total{[^}]*outcome="computed"}'),
         answers: sum('papertrail_cache_answers_total{[^}]*}'),
         pipelines: metric('papertrail_pipeline_duration_seconds_count'),
         rss: metric('papertrail_process_resident_memory_bytes'),

@@ -85,7 +85,9 @@ function createServer(config: Config, log: FastifyBaseLogger, randomId: () => st
   return Fastify({
     loggerInstance: log,
     bodyLimit: config.BODY_BYTES_MAX,
-    logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'requestId' }),
+    logController: new LogController({ disableRequestLogging: true }),
+    // A logger of its own for each request is dear; the few lines there are name their request themselves.
+    childLoggerFactory: (logger) => logger,
     routerOptions: { maxParamLength: PARAM_CHARACTERS_MAX },
     requestIdHeader: false,
     return503OnClosing: false, // plugins/stop.ts answers then, with a problem as everywhere

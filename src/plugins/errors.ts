@@ -89,7 +89,10 @@ function sendProblem(
   reply: FastifyReply,
 ): FastifyReply {
   const { status, title, retryAfterSeconds } = problems[problem.code];
-  if (status >= 500) request.log.error({ err: problem.cause ?? problem, code: problem.code }, title);
+  if (status >= 500) {
+    const { code, cause = problem } = problem;
+    request.log.error({ err: cause, code, requestId: request.id }, title);
+  }
   if (retryAfterSeconds !== undefined) reply.header('retry-after', retryAfterSeconds);
   const body = problemBody(problem, request.id, committed);
   // A string, so that no response schema reshapes it.

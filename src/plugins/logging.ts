@@ -19,7 +19,7 @@ export default fp(
       const { method, routeOptions } = request;
       const ms = Math.round(reply.elapsedTime * 1_000) / 1_000;
       request.log[failed ? 'warn' : 'debug'](
-        { method, route: routeOptions.url, status: reply.statusCode, ms },
+        { requestId: request.id, method, route: routeOptions.url, status: reply.statusCode, ms },
         'request',
       );
       done();
