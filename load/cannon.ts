@@ -20,6 +20,13 @@ interface Aim {
   rate?: number;
 }
 
+/** The latencies of nearest rank. */
+export function ranksOf(times: readonly number[]): Pick<Shot, 'p50' | 'p95' | 'p99'> {
+  const sorted = Float64Array.from(times).sort();
+  const rank = (p: number) => sorted[Math.max(0, Math.ceil((p / 100) * sorted.length) - 1)] ?? 0;
+  return { p50: rank(50), p95: rank(95), p99: rank(99) };
+}
+
 /** Fires for some seconds. Latencies are in milliseconds. `requestsOf`: what a connection sends, by its number. */
 async function shoot(
   { base, connections, seconds, rate }: Aim,
@@ -40,13 +47,9 @@ async function shoot(
   const instance = firing as Instance & Promise<Result>;
   instance.on('response', (_client, _status, _bytes, milliseconds) => times.push(milliseconds));
   const result = await instance;
-  const sorted = Float64Array.from(times).sort();
-  const rank = (p: number) => sorted[Math.max(0, Math.ceil((p / 100) * sorted.length) - 1)] ?? 0;
   return {
     requests: result['2xx'] / result.duration,
-    p50: rank(50),
-    p95: rank(95),
-    p99: rank(99),
+    ...ranksOf(times),
     failures: result.errors + result.timeouts + result.non2xx,
     seconds: result.duration,
   };

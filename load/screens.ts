@@ -5,7 +5,7 @@
 import { Agent, get } from 'node:http';
 import { performance } from 'node:perf_hooks';
 import { setTimeout as pause } from 'node:timers/promises';
-import type { Shot } from './cannon.js';
+import { ranksOf, type Shot } from './cannon.js';
 
 interface Wall {
   screens: number;
@@ -54,13 +54,9 @@ export async function lookAtScreens({ screens, everySeconds, seconds, questionsO
   await Promise.all(Array.from({ length: screens }, (_, screen) => look(screen)));
   const took = Math.max(seconds, (performance.now() - start) / 1_000);
   agent.destroy();
-  const sorted = Float64Array.from(times).sort();
-  const rank = (p: number) => sorted[Math.max(0, Math.ceil((p / 100) * sorted.length) - 1)] ?? 0;
   return {
     requests: times.length / took,
-    p50: rank(50),
-    p95: rank(95),
-    p99: rank(99),
+    ...ranksOf(times),
     failures,
     seconds: took,
   };
