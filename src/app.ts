@@ -36,7 +36,7 @@ import { createWriter } from './events/writer.js';
 import { createReadiness } from './health/readiness.js';
 import healthRoutes from './health/routes.js';
 import { createMetrics } from './metrics.js';
-import { sendAnswer, wantsFresh } from './plugins/answers.js';
+import { sendAnswer, sendHeld, wantsFresh } from './plugins/answers.js';
 import { answerClientErrors } from './plugins/client-errors.js';
 import compression from './plugins/compression.js';
 import docs from './plugins/docs.js';
@@ -260,7 +260,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
     bodyBytesMax: config.BODY_BYTES_MAX,
     randomId,
   });
-  const answering = { cache, recall: createRecall(cache, clock), send: sendAnswer, wantsFresh };
+  const answering = { cache, recall: createRecall(cache, clock), send: sendAnswer, sendHeld, wantsFresh };
   const questions = {
     prefix: '/api/v1/compliance',
     readSystems,

@@ -37,6 +37,8 @@ interface RespondDependencies {
   cache: AnswerCache;
   recall: Recall;
   send: Send;
+  /** The same where it can be done at once; tells whether it was. */
+  sendHeld: (...of: Parameters<Send>) => boolean;
   wantsFresh: (request: FastifyRequest) => boolean;
 }
 
@@ -55,15 +57,20 @@ const operationOf = ({ routeOptions }: FastifyRequest): string =>
   (routeOptions.schema as { operationId: string }).operationId;
 
 /** Answers what can be recalled before it is read; to be added to routes that `respond`. */
-export function createRecallHook({ recall, send, wantsFresh }: RespondDependencies) {
+export function createRecallHook({ recall, send, sendHeld, wantsFresh }: RespondDependencies) {
   return (request: FastifyRequest, reply: FastifyReply, done: () => void): void => {
     const answer = request.method === 'GET' && !wantsFresh(request) ? recall.recall(request.url) : undefined;
-    if (answer) void send(request, reply, answer);
-    else done();
+    if (!answer) done();
+    else if (!sendHeld(request, reply, answer)) void send(request, reply, answer);
   };
 }
 
-export function createRespond({ cache, recall, send, wantsFresh }: RespondDependencies): Respond {
+export function createRespond({
+  cache,
+  recall,
+  send,
+  wantsFresh,
+}: Omit<RespondDependencies, 'sendHeld'>): Respond {
   const questionOf = createQuestionOf(cache);
   return async <Answer>(
     request: FastifyRequest,

@@ -165,6 +165,39 @@ t.test('Redis is not asked for an answer that is fresh in memory', async (t) => 
   t.ok((await commands()) - before < 50, 'jobs and this look apart');
 });
 
+t.test(
+  'an address asked again is answered as the first time: headers, compression, 304, HEAD, ids',
+  async (t) => {
+    const system = someSystem();
+    const users = Array.from({ length: 40 }, (_, i) => row(`user ${i} of this system`, { system }));
+    await postRows(base, users);
+    const path = `${root}/top/active_users?system=${system}&k=40`;
+    await get(base, path);
+    const asked = (headers: Record<string, string>, method = 'GET') => send(base, { method, path, headers });
+    for (const encoding of ['identity', 'gzip', 'br']) {
+      const own = { 'accept-encoding': encoding, 'x-request-id': 'mine' };
+      const [first, again] = [await asked({ ...own, 'if-none-match': '"other"' }), await asked(own)];
+      t.strictSame(again.bytes, first.bytes, encoding);
+      t.equal(again.headers['x-request-id'], 'mine');
+      const names = [
+        'etag',
+        'cache-control',
+        'cache-status',
+        'vary',
+        'age',
+        'content-type',
+        'content-encoding',
+        'content-length',
+      ];
+      for (const name of names) t.equal(again.headers[name], first.headers[name], `${encoding} ${name}`);
+      const known = await asked({ ...own, 'if-none-match': String(first.headers.etag) });
+      t.match({ status: known.status, text: known.text }, { status: 304, text: '' });
+    }
+    const head = await asked({}, 'HEAD');
+    t.match({ status: head.status, text: head.text }, { status: 200, text: '' });
+  },
+);
+
 t.test('metrics tell where answers came from', async (t) => {
   const { text } = await get(base, '/metrics');
   t.match(text, /papertrail_cache_answers_total\{endpoint="distinct",state="miss"\} [1-9]/);
