@@ -98,5 +98,3 @@ export function createGenerations({ redis, timeoutMs, randomId }: GenerationsDep
     },
   };
 }
-
-export type Generations = ReturnType<typeof createGenerations>;

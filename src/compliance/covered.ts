@@ -121,5 +121,3 @@ export function createCovered({ ask, retention, clock }: QueryDependencies) {
     },
   };
 }
-
-export type Covered = ReturnType<typeof createCovered>;

@@ -53,9 +53,6 @@ export const writtenKey = (system: string, day: Bucket): string => sketchKey(sys
 /** What follows the system key in the key of a day's rollup state: a hash, see lua/apply-delta/late.lua. */
 export const rollSuffix = (day: Bucket): string => sketchSuffix('roll', 'all', day);
 
-/** The field of a system's record that says when a day is to be looked at by the rollups. */
-export const dayField = (day: Bucket): string => `d:${rollSuffix(day)}`;
-
 /** All system names (sorted set, every score 0), and the last event of each (hash, epoch milliseconds). */
 export const directoryKeys = { names: 'pt:directory:{names}:names', last: 'pt:directory:{names}:last' };
 

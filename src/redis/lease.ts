@@ -56,5 +56,3 @@ export function createLease({ redis, job, holderId, leaseMs, tokenSeconds, timeo
     },
   };
 }
-
-export type Lease = ReturnType<typeof createLease>;
