@@ -9,7 +9,9 @@ import { pino } from 'pino';
 import { buildApp } from './app.js';
 import { loadConfig } from './config.js';
 import { createLocalServer } from './redis/local/server.js';
+import { keepTickObject } from './tick-object.js';
 
+void keepTickObject();
 const config = loadConfig();
 const log = pino({ level: config.LOG_LEVEL });
 const local = config.REDIS_URL

@@ -11,7 +11,7 @@ const linesMax = 300;
 
 /** Lowest first; a name is a file of src/ without its ending, or a folder. */
 const layers: readonly (readonly string[])[] = [
-  ['errors', 'metrics', 'config', 'clock', 'problem-schema'],
+  ['errors', 'metrics', 'config', 'clock', 'problem-schema', 'tick-object'],
   ['windows'],
   ['sketches'],
   ['redis', 'cache', 'workers'],
