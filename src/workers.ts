@@ -34,3 +34,5 @@ export function startJob({ name, everyMs, run, log }: JobOptions) {
     },
   };
 }
+
+export type Job = ReturnType<typeof startJob>;

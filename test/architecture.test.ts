@@ -11,7 +11,7 @@ const linesMax = 300;
 
 /** Lowest first; a name is a file of src/ without its ending, or a folder. */
 const layers: readonly (readonly string[])[] = [
-  ['errors', 'metrics', 'config', 'clock', 'problem-schema', 'tick-object'],
+  ['errors', 'metrics', 'config', 'clock', 'problem-schema', 'principal', 'tick-object'],
   ['windows'],
   ['sketches'],
   ['redis', 'cache', 'workers'],
@@ -28,6 +28,7 @@ const layers: readonly (readonly string[])[] = [
     'snapshots',
     'dashboard',
   ],
+  ['wiring'],
   ['app', 'openapi'],
   ['server', 'cli'],
 ];

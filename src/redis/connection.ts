@@ -20,7 +20,7 @@ import { scripts } from './scripts.js';
 const DISCONNECT_MS_MAX = 100;
 const RECONNECT_MS_MAX = 500;
 
-type ConnectionName = 'write' | 'read' | 'background';
+export type ConnectionName = 'write' | 'read' | 'background';
 
 /** Where Redis is: a `redis://` or `rediss://` URL, a unix socket or a port. */
 export type RedisAddress = string | { path: string } | { host: string; port: number };

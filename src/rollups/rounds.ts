@@ -146,3 +146,5 @@ export function createRollups(dependencies: RoundsDependencies) {
     },
   };
 }
+
+export type Rollups = ReturnType<typeof createRollups>;

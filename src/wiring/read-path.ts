@@ -1,0 +1,61 @@
+/** The read path, put together: respond -> cache (memory -> Redis) -> query -> one pipeline -> Redis. */
+import type { FastifyBaseLogger } from 'fastify';
+import type { Redis } from 'ioredis';
+import { createAnswerCache } from '../cache/answers.js';
+import type { Clock } from '../clock.js';
+import { createPercentileQueries } from '../compliance/percentile-query.js';
+import { createQueries } from '../compliance/query.js';
+import { createAsk } from '../compliance/question.js';
+import { createRecall } from '../compliance/recall.js';
+import { createRecallHook, createRespond } from '../compliance/respond.js';
+import { createSeriesQueries } from '../compliance/series-query.js';
+import { createSummaries } from '../compliance/summaries.js';
+import { createReadSystems } from '../compliance/systems.js';
+import type { Config } from '../config.js';
+import type { Metrics } from '../metrics.js';
+import { sendAnswer, sendHeld, wantsFresh } from '../plugins/answers.js';
+import { createSystemNames } from '../redis/system-names.js';
+import type { Retention } from '../windows/retention.js';
+
+interface ReadPathDependencies {
+  redis: Redis;
+  config: Config;
+  retention: Retention;
+  clock: Clock;
+  metrics: Metrics;
+  log: FastifyBaseLogger;
+  randomId: () => string;
+}
+
+export function createReadPath(dependencies: ReadPathDependencies) {
+  const { redis, config, retention, clock, metrics, log, randomId } = dependencies;
+  const timeoutMs = config.REDIS_QUERY_TIMEOUT_MS;
+  const query = { ask: createAsk(redis, timeoutMs), retention, clock };
+  const names = createSystemNames({ redis, timeoutMs, clock });
+  const cache = createAnswerCache({
+    redis,
+    timeoutMs,
+    memoryBytesMax: config.CACHE_MAX_SIZE_MB * 1024 ** 2,
+    clock,
+    metrics,
+    log,
+    randomId,
+    enabled: config.QUERY_CACHE === 'on',
+  });
+  const queries = createQueries(query);
+  const answering = { cache, recall: createRecall(cache, clock), send: sendAnswer, sendHeld, wantsFresh };
+  return {
+    ask: query.ask,
+    names,
+    cache,
+    queries,
+    percentileQueries: createPercentileQueries(query),
+    seriesQueries: createSeriesQueries(query),
+    summaries: createSummaries({ cache, queries, clock }),
+    readSystems: createReadSystems(names, config.QUERY_SYSTEMS_MAX),
+    respond: createRespond(answering),
+    recallHook: createRecallHook(answering),
+  };
+}
+
+export type ReadPath = ReturnType<typeof createReadPath>;

@@ -1,0 +1,70 @@
+/**
+ * The write path, put together: ingest -> writer (group commit) -> system-writes -> one pipeline -> Redis, with what
+ * it remembers (repeat filter, directory) and what it has to tidy up (digest lists).
+ */
+import type { FastifyBaseLogger } from 'fastify';
+import type { Redis } from 'ioredis';
+import type { Clock } from '../clock.js';
+import type { Config } from '../config.js';
+import { createDigestFolder } from '../events/digest-folder.js';
+import { createDirectory } from '../events/directory.js';
+import { createIngest } from '../events/ingest.js';
+import { createRepeatFilter } from '../events/repeat-filter.js';
+import { createSystemWrites } from '../events/system-writes.js';
+import { createWriter } from '../events/writer.js';
+import type { Metrics } from '../metrics.js';
+import { type Retention, recordSeconds } from '../windows/retention.js';
+
+interface WritePathDependencies {
+  redis: Redis;
+  config: Config;
+  retention: Retention;
+  clock: Clock;
+  metrics: Metrics;
+  log: FastifyBaseLogger;
+  randomId: () => string;
+}
+
+export function createWritePath(dependencies: WritePathDependencies) {
+  const { redis, config, retention, clock, metrics, log, randomId } = dependencies;
+  const timeoutMs = config.REDIS_INGEST_TIMEOUT_MS;
+  const filter = createRepeatFilter(config.REPEAT_FILTER_VALUES_MAX);
+  const folder = createDigestFolder({ redis, timeoutMs, metrics, log });
+  const directory = createDirectory({
+    redis,
+    systemsMax: config.SYSTEMS_MAX,
+    timeoutMs,
+    recordSeconds: recordSeconds(retention),
+    now: clock.now,
+  });
+  const writes = createSystemWrites({
+    redis,
+    filter,
+    folder,
+    retention,
+    clock,
+    timeoutMs,
+    metrics,
+    randomId,
+  });
+  const writer = createWriter({
+    redis,
+    directory,
+    writes,
+    pipelinesInFlightMax: config.PIPELINES_IN_FLIGHT_MAX,
+    pendingBytesMax: config.INGEST_PENDING_BYTES_MAX,
+    timeoutMs,
+    metrics,
+  });
+  const ingest = createIngest({
+    writer,
+    directory,
+    clock,
+    metrics,
+    futureMsMax: config.FUTURE_SECONDS_MAX * 1_000,
+    minuteRetentionMs: retention.minute,
+  });
+  return { filter, folder, directory, writer, ingest };
+}
+
+export type WritePath = ReturnType<typeof createWritePath>;
