@@ -21,6 +21,7 @@ import { createReadiness } from './health/readiness.js';
 import healthRoutes from './health/routes.js';
 import { createMetrics } from './metrics.js';
 import compression from './plugins/compression.js';
+import connectionBounds from './plugins/connection-bounds.js';
 import docs from './plugins/docs.js';
 import errors from './plugins/errors.js';
 import logging from './plugins/logging.js';
@@ -29,6 +30,7 @@ import metricsPlugin from './plugins/metrics.js';
 import openapi from './plugins/openapi.js';
 import problemPages from './plugins/problem-pages.js';
 import queryChecks from './plugins/queries.js';
+import { addressGuard, createEventCharges, questionLimit } from './plugins/rate-limits.js';
 import securityHeaders from './plugins/security-headers.js';
 import stop from './plugins/stop.js';
 import tracing from './plugins/tracing.js';
@@ -38,6 +40,7 @@ import systemsRoutes from './systems/routes.js';
 import type { Retention } from './windows/retention.js';
 import { startBackground } from './wiring/background.js';
 import { closeConnections, openConnections } from './wiring/connections.js';
+import { createLimits } from './wiring/limits.js';
 import { createReadPath } from './wiring/read-path.js';
 import { createServer } from './wiring/server.js';
 import { createWritePath } from './wiring/write-path.js';
@@ -71,6 +74,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   const shared = { config, retention, clock, metrics, log, randomId };
   const write = createWritePath({ redis: redis.write, ...shared });
   const read = createReadPath({ redis: redis.read, ...shared });
+  const limits = createLimits({ address, ...shared });
   const readiness = createReadiness({
     connections: [redis.write, redis.read],
     directoryLoaded: () => write.directory.isLoaded,
@@ -103,6 +107,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
     await write.directory
       .flush()
       .catch((error: Error) => log.warn({ err: error }, 'the directory could not be flushed'));
+    await limits?.stop();
     closeConnections(redis);
   });
 
@@ -118,6 +123,13 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   await app.register(securityHeaders);
   await app.register(stop);
   await app.register(metricsPlugin, { metrics });
+  await app.register(connectionBounds, { connectionsMax: config.CONNECTIONS_MAX, metrics });
+  if (limits?.policies.address) {
+    await app.register(addressGuard, { limiter: limits.limiter, limit: limits.policies.address });
+  }
+  if (limits) {
+    await app.register(questionLimit, { limiter: limits.limiter, limitOf: limits.policies.queries });
+  }
   await app.register(compression);
   await app.register(queryChecks);
   await app.register(docs);
@@ -129,6 +141,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
     ingest: write.ingest,
     batchEventsMax: config.BATCH_EVENTS_MAX,
     bodyBytesMax: config.BODY_BYTES_MAX,
+    openCharge: limits && createEventCharges({ limiter: limits.limiter, limitOf: limits.policies.ingest }),
     randomId,
   });
   await app.register(complianceRoutes, { prefix: '/api/v1/compliance', clock, ...read });

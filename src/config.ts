@@ -22,6 +22,23 @@ export const settings = Type.Object({
     ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'].map((level) => Type.Literal(level)),
     { default: 'info', description: 'pino log level. debug adds a line for every request.' },
   ),
+  TRUST_PROXY: Type.String({
+    default: '',
+    description: 'Proxies whose X-Forwarded-For is believed: addresses and CIDRs, with commas between.',
+  }),
+  CONNECTIONS_MAX: whole(10_000, 1, 1_000_000, 'Connections open at once; one more is closed on arrival.'),
+  KEEP_ALIVE_SECONDS: whole(72, 1, 3_600, 'A connection without a request is closed after this long.'),
+  HEADERS_SECONDS_MAX: whole(10, 1, 600, 'How long the headers of a request may take to arrive.'),
+  BODY_IDLE_SECONDS: whole(30, 1, 3_600, 'A request or answer of which no byte moves for so long is ended.'),
+  LIMIT_INGEST_EVENTS_PER_SECOND: whole(0, 0, 10_000_000, 'Events of one API key; 0: no limit.'),
+  LIMIT_QUERIES_PER_SECOND: whole(0, 0, 1_000_000, 'Questions of one API key; 0: no limit.'),
+  LIMIT_REQUESTS_PER_SECOND_PER_ADDRESS: whole(
+    0,
+    0,
+    1_000_000,
+    'Requests of one client address; 0: no limit.',
+  ),
+  LIMIT_BURST_SECONDS: whole(1, 1, 3_600, 'Seconds of a full rate that may come at once.'),
   REDIS_URL: Type.String({
     default: '',
     description: 'Redis or Valkey (>= 6.2) to use. Empty: the service runs its own under DATA_DIR.',

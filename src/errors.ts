@@ -3,7 +3,7 @@
  * row is refused. Problems go out as RFC 9457 `application/problem+json`; `/problems/<code>` explains each.
  *
  * Senders decide by the status whether to send again, so it is chosen for them: 4xx only where sending the
- * same bytes again cannot help, 503 with `Retry-After` where it can. Never 207, 408 or (on ingest) 500: well
+ * same bytes again cannot help, 429 and 503 with `Retry-After` where it can. Never 207, 408 or (on ingest) 500: well
  * known log shippers retry the first for ever and drop the data on the others.
  */
 interface ProblemRow {
@@ -27,6 +27,7 @@ const problemTable = {
   name_too_long: { status: 414, title: 'A name in the address is too long' },
   content_type_unsupported: { status: 415, title: 'The content type is not read here' },
   content_encoding_unsupported: { status: 415, title: 'The content encoding is not read here' },
+  quota_exceeded: { status: 429, title: 'The quota is used up', retryAfterSeconds: 1 },
   headers_too_large: { status: 431, title: 'The headers are too large' },
   window_unsupported: { status: 422, title: 'This metric does not keep that window' },
   question_too_large: { status: 422, title: 'The question reads too much at once' },
@@ -81,15 +82,23 @@ export interface FieldError {
   detail: string;
 }
 
+interface ProblemOptions extends ErrorOptions {
+  /** Where it is known better than the table does. */
+  retryAfterSeconds?: number;
+}
+
 /** A problem to be answered; anything else that is thrown is unexpected. */
 export class Problem extends Error {
   override readonly name = 'Problem';
+  /** Seconds a client should wait before it tries again; undefined where that does not help. */
+  readonly retryAfterSeconds: number | undefined;
   constructor(
     readonly code: ProblemCode,
     detail: string,
     readonly extensions: { errors?: FieldError[] | RowError[]; [member: string]: unknown } = {},
-    options?: ErrorOptions,
+    options: ProblemOptions = {},
   ) {
     super(detail, options);
+    this.retryAfterSeconds = options.retryAfterSeconds ?? problems[code].retryAfterSeconds;
   }
 }

@@ -134,6 +134,28 @@ export function createMetrics() {
       help: '1 where this process folds days, else 0.',
       registers,
     }),
+    limitDecisions: new Counter({
+      name: 'papertrail_limit_decisions_total',
+      help: 'Decisions of the rate limits, by policy and outcome.',
+      labelNames: ['policy', 'outcome'],
+      registers,
+    }),
+    limitLeases: new Counter({
+      name: 'papertrail_limit_leases_total',
+      help: 'Times that a lease of a token bucket was to be renewed in Redis, by outcome.',
+      labelNames: ['outcome'],
+      registers,
+    }),
+    limitsLocal: new Gauge({
+      name: 'papertrail_limits_local',
+      help: '1 while this process limits by itself because Redis cannot be asked, else 0.',
+      registers,
+    }),
+    connectionsRefused: new Counter({
+      name: 'papertrail_connections_refused_total',
+      help: 'Connections closed on arrival because CONNECTIONS_MAX were open.',
+      registers,
+    }),
     redisErrors: new Counter({
       name: 'papertrail_redis_errors_total',
       help: 'Connection errors with Redis, by connection.',

@@ -30,6 +30,9 @@ const problemSchema = Type.Object(
     ),
     accepted: Type.Optional(Type.Integer({ description: 'Of those rows, the events stored.' })),
     rejected: Type.Optional(Type.Integer({ description: 'Of those rows, the ones refused.' })),
+    'violated-policies': Type.Optional(
+      Type.Array(Type.String(), { description: 'Policies whose quota is used up, as in RateLimit-Policy.' }),
+    ),
     points: Type.Optional(Type.Integer({ description: 'How many points the series would have.' })),
     coverage: Type.Optional(Type.String({ description: 'Of the time asked about, where there is no data.' })),
     requestId: Type.String(),

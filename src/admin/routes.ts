@@ -62,7 +62,7 @@ const adminRoutes: FastifyPluginAsyncTypebox<AdminOptions> = async (app, { inval
         body: invalidationBody,
         response: {
           200: invalidationAnswer,
-          ...problemAnswers(['parameter_invalid', 'internal', 'redis_unavailable']),
+          ...problemAnswers(['parameter_invalid', 'quota_exceeded', 'internal', 'redis_unavailable']),
         },
       },
     },

@@ -32,6 +32,7 @@ export const questionProblems = [
   'window_unsupported',
   'question_too_large',
   'zone_unsupported',
+  'quota_exceeded',
   'internal',
   'redis_unavailable',
 ] as const;

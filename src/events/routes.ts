@@ -13,8 +13,13 @@ import { checkRows, type Rows, rowsOf } from './formats/rows.js';
 import type { Account, Ingest } from './ingest.js';
 import { batchAnswerSchema, batchSchema, eventAnswerSchema, eventSchema, ingestHeaders } from './schemas.js';
 
+/** Charges a request for so many events before any of them is stored. @throws Problem quota_exceeded */
+type Charge = (events: number) => Promise<void>;
+
 interface EventsOptions {
   ingest: Ingest;
+  /** Opens what the events of a request are charged to; undefined: to nobody. */
+  openCharge?: (request: FastifyRequest, reply: FastifyReply) => Charge | undefined;
   batchEventsMax: number;
   bodyBytesMax: number;
   randomId: () => string;
@@ -36,6 +41,7 @@ const ingestProblems = problemAnswers([
   'batch_too_large',
   'content_type_unsupported',
   'content_encoding_unsupported',
+  'quota_exceeded',
   'overloaded',
   'redis_unavailable',
   'outcome_unknown',
@@ -53,8 +59,16 @@ async function onlyChunk(chunks: AsyncIterable<Chunk>): Promise<Chunk> {
   return only;
 }
 
+/** The same chunks, each paid for before it is handed on. */
+async function* charged(chunks: AsyncIterable<Chunk>, charge: Charge): AsyncGenerator<Chunk> {
+  for await (const chunk of chunks) {
+    await charge(chunk.rows.length);
+    yield chunk;
+  }
+}
+
 export default async function eventsRoutes(app: FastifyInstance, options: EventsOptions): Promise<void> {
-  const { ingest, batchEventsMax, bodyBytesMax, randomId } = options;
+  const { ingest, openCharge, batchEventsMax, bodyBytesMax, randomId } = options;
   const chunkLimits = { rowsMax: batchEventsMax, bytesMax: bodyBytesMax };
 
   function wholeRows(body: EventsBody & { kind: 'value' }): Rows {
@@ -63,9 +77,10 @@ export default async function eventsRoutes(app: FastifyInstance, options: Events
     return rows;
   }
 
-  async function storeStream(stream: Readable, strict: boolean): Promise<Account> {
+  async function storeStream(stream: Readable, strict: boolean, charge?: Charge): Promise<Account> {
     // Destroyed in its middle, the stream of a request would leave its sender stuck.
-    const chunks = readNdjson(stream.iterator({ destroyOnReturn: false }), chunkLimits);
+    const read = readNdjson(stream.iterator({ destroyOnReturn: false }), chunkLimits);
+    const chunks = charge ? charged(read, charge) : read;
     if (!strict) return ingest.ingestChunks(chunks);
     const { rows, bytes } = await onlyChunk(chunks);
     return ingest.ingest(rows, bytes, strict);
@@ -75,13 +90,15 @@ export default async function eventsRoutes(app: FastifyInstance, options: Events
   async function store(request: IngestRequest, reply: FastifyReply) {
     const { body } = request;
     const strict = begin(request, reply);
+    const charge = openCharge?.(request, reply);
     if (!body) throw new Problem('batch_empty', 'there is no body');
     if (body.kind === 'value') {
       const { rows, single } = wholeRows(body);
+      if (charge) await charge(rows.length);
       return { account: await ingest.ingest(rows, body.bytes, strict), single };
     }
     try {
-      return { account: await storeStream(body.stream, strict), single: false };
+      return { account: await storeStream(body.stream, strict, charge), single: false };
     } catch (error) {
       discardRest(body.stream, request, reply);
       throw error;
@@ -129,6 +146,7 @@ export default async function eventsRoutes(app: FastifyInstance, options: Events
     '/events',
     {
       config,
+      bodyLimit: bodyBytesMax,
       schema: {
         tags: ['events'],
         operationId: 'sendEvent',
@@ -157,6 +175,7 @@ export default async function eventsRoutes(app: FastifyInstance, options: Events
     '/events/batch',
     {
       config,
+      bodyLimit: bodyBytesMax,
       schema: {
         tags: ['events'],
         operationId: 'sendEvents',

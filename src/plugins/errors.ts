@@ -19,7 +19,7 @@ declare module 'fastify' {
 
 /** Errors of the framework and its plugins, by their code. */
 const frameworkCodes: Record<string, [code: ProblemCode, detail: string]> = {
-  FST_ERR_CTP_BODY_TOO_LARGE: ['body_too_large', 'the body is larger than BODY_BYTES_MAX allows'],
+  FST_ERR_CTP_BODY_TOO_LARGE: ['body_too_large', 'the body is larger than is read here'],
   FST_ERR_CTP_INVALID_MEDIA_TYPE: [
     'content_type_unsupported',
     'Content-Type must be application/json, application/x-ndjson or application/msgpack',
@@ -35,9 +35,12 @@ const frameworkCodes: Record<string, [code: ProblemCode, detail: string]> = {
   ECONNRESET: ['body_malformed', 'the body ended before its end'],
 };
 
+/** Whoever sends a million unknown fields is not told of each. */
+const FIELD_ERRORS_MAX = 100;
+
 /** The parameters that failed validation, each with a pointer that names it. */
 function fieldErrors(error: FastifyError): FieldError[] {
-  return (error.validation ?? []).map(({ instancePath, params, message }) => {
+  return (error.validation ?? []).slice(0, FIELD_ERRORS_MAX).map(({ instancePath, params, message }) => {
     const name = params.missingProperty ?? params.additionalProperty;
     const pointer = name === undefined ? instancePath : `${instancePath}/${name}`;
     const allowed = Array.isArray(params.allowedValues) ? `: ${params.allowedValues.join(', ')}` : '';
@@ -89,13 +92,13 @@ function sendProblem(
   request: FastifyRequest,
   reply: FastifyReply,
 ): FastifyReply {
-  const { status, title, retryAfterSeconds } = problems[problem.code];
+  const { status, title } = problems[problem.code];
   if (status >= 500) {
     const { code, cause = problem } = problem;
     const { id: requestId, traceId } = request;
     request.log.error({ err: cause, code, requestId, traceId }, title);
   }
-  if (retryAfterSeconds !== undefined) reply.header('retry-after', retryAfterSeconds);
+  if (problem.retryAfterSeconds !== undefined) reply.header('retry-after', problem.retryAfterSeconds);
   const body = problemBody(problem, request.id, { ...committed, traceId: request.traceId });
   // A string, so that no response schema reshapes it.
   return reply.code(status).type('application/problem+json').serializer(String).send(body);

@@ -12,7 +12,7 @@ import fp from 'fastify-plugin';
 const description = [
   'Counts, memberships, heavy hitters and percentiles of security and compliance events, kept as small mergeable',
   'sketches in Redis. Every approximate answer carries its error bound, and every answer says how much of the',
-  'asked time it covers. Errors are RFC 9457 problems; besides those listed, any path may answer 404, 405, 414 or, while the service stops, 503.',
+  'asked time it covers. Errors are RFC 9457 problems; besides those listed, any path may answer 404, 405, 414, 431, 429 where limits are set or, while the service stops, 503.',
 ].join(' ');
 
 type Json = null | boolean | number | string | Json[] | { [name: string]: Json };

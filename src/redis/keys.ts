@@ -7,6 +7,7 @@
  *   pt:cache:{<endpoint>:<systems>:<window>:<bucket>:...}    an answer; with :lock, who computes it
  *   pt:cache:{generations}                                   how often answers were invalidated
  *   pt:lease:{<job>}:<holder|token>                          who does a job that one process does for all
+ *   pt:limit:{<key's name or address>:<policy>}              when the token bucket of a limit is full again
  *
  * The braces are a Redis Cluster hash tag: all keys of one system live in one slot, so one script can update
  * them. Outside text (system names, numeric metadata keys) is percent-encoded here, so that `{`, `}`, `:`,
@@ -125,6 +126,10 @@ export const leaseKeys = (job: string) => ({
   holder: `pt:lease:{${encodePart(job)}}:holder`,
   token: `pt:lease:{${encodePart(job)}}:token`,
 });
+
+/** The token bucket of a policy for one subject: the name of an API key, or a client address. */
+export const limitKey = (policy: string, subject: string): string =>
+  `pt:limit:{${encodePart(subject)}:${encodePart(policy)}}`;
 
 interface ParsedKey {
   system: string;

@@ -65,7 +65,10 @@ const systemsRoutes: FastifyPluginAsyncTypebox<SystemsOptions> = async (app, { r
         operationId: 'systems',
         summary: 'Which systems there are',
         querystring: query,
-        response: { 200: answer, ...problemAnswers(['parameter_invalid', 'internal', 'redis_unavailable']) },
+        response: {
+          200: answer,
+          ...problemAnswers(['parameter_invalid', 'quota_exceeded', 'internal', 'redis_unavailable']),
+        },
       },
     },
     async ({ query: { limit, cursor } }) => {

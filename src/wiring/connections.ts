@@ -12,7 +12,8 @@ interface ConnectionsDependencies {
   log: FastifyBaseLogger;
 }
 
-export type Connections = Record<ConnectionName, Redis>;
+/** That of the limits is opened where there are any (wiring/limits.ts). */
+export type Connections = Record<Exclude<ConnectionName, 'limits'>, Redis>;
 
 /** Opens all of them; they keep themselves up. */
 export function openConnections({ address, config, metrics, log }: ConnectionsDependencies): Connections {
