@@ -69,5 +69,3 @@ export function createPayments({ redis, timeoutMs, metrics, onFailure }: Payment
       if (waiting.push({ payment, resolve }) === 1) setImmediate(() => void send());
     });
 }
-
-export type Pay = ReturnType<typeof createPayments>;

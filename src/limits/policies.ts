@@ -49,5 +49,3 @@ export function createPolicies(config: Config): { ingest: LimitOf; queries: Limi
   const address = createLimit('address', config.LIMIT_REQUESTS_PER_SECOND_PER_ADDRESS, burstSeconds);
   return { ingest: () => ingest, queries: () => queries, address };
 }
-
-export type Policies = ReturnType<typeof createPolicies>;

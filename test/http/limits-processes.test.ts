@@ -11,12 +11,18 @@ import { type ServiceProcess, startServiceProcess } from '../support/service-pro
 import { until } from '../support/until.js';
 
 const perSecond = 1_000;
-const seconds = 4;
+const seconds = 3;
 const senders = 6;
-const eventsMax = 8;
+const eventsSmallMax = 8;
+const eventsLarge = 60;
+/** Where the machine is so busy that senders stand still, they find afterwards what they missed. */
+const burstSeconds = 3;
 
 const redis = await startRedis();
-const env = { LIMIT_INGEST_EVENTS_PER_SECOND: `${perSecond}` };
+const env = {
+  LIMIT_INGEST_EVENTS_PER_SECOND: `${perSecond}`,
+  LIMIT_BURST_SECONDS: `${burstSeconds}`,
+};
 const services: ServiceProcess[] = [];
 t.teardown(async () => {
   await Promise.all(services.map((service) => service.kill()));
@@ -36,29 +42,39 @@ async function sendRows({ base }: ServiceProcess, count: number, system: string)
   return 0;
 }
 
-/** Takes all that a full bucket holds, so that from then on only the rate counts. */
-async function emptyBucket(): Promise<void> {
-  await until(async () => (await sendRows(services[0], perSecond, 'warm-up')) > 0, 'a full bucket');
-}
-
 /** Which process the sender asks after so many seconds. */
 type Choose = (sender: number, at: number) => number;
 
+/**
+ * Empties the bucket, lets the senders go on for some seconds until each finds it empty, and counts. The instant at which
+ * a request is decided lies between its sending and its answer; so the time that passed has bounds, and the rate too.
+ */
 async function drive(system: string, choose: Choose) {
-  await emptyBucket();
+  let first = 0;
+  await until(async () => {
+    first = performance.now();
+    return (await sendRows(services[0], perSecond * burstSeconds, 'warm-up')) > 0;
+  }, 'a full bucket');
   const started = performance.now();
   const elapsed = () => (performance.now() - started) / 1_000;
   let accepted = 0;
+  let lastSent = 0;
   async function sendOn(sender: number): Promise<void> {
     const random = seededRandom(sender);
-    while (elapsed() < seconds) {
-      const count = 1 + Math.floor(random() * eventsMax);
-      const stored = await sendRows(services[choose(sender, elapsed())], count, system);
+    for (;;) {
+      const at = elapsed();
+      const isLarge = random() < 0.2;
+      const count = isLarge ? eventsLarge : 1 + Math.floor(random() * eventsSmallMax);
+      const stored = await sendRows(services[choose(sender, at)], count, system);
       accepted += stored;
+      if (at < seconds || stored > 0 || isLarge) continue;
+      lastSent = Math.max(lastSent, at);
+      return;
     }
   }
   await Promise.all(Array.from({ length: senders }, (_, sender) => sendOn(sender)));
-  return { accepted, rate: accepted / elapsed() };
+  const longest = elapsed() + (started - first) / 1_000;
+  return { accepted, least: accepted / longest, most: accepted / lastSent };
 }
 
 /** Events of a system that are stored, by minutes. */
@@ -76,9 +92,10 @@ const drives: [name: string, choose: Choose][] = [
 ];
 for (const [name, choose] of drives) {
   t.test(`asked ${name}: ${perSecond} a second go through, within 2%`, async (t) => {
-    const { accepted, rate } = await drive(name, choose);
-    t.ok(Math.abs(rate / perSecond - 1) <= 0.02, `${rate} a second`);
+    const { accepted, least, most } = await drive(name, choose);
+    t.ok(least <= perSecond * 1.02, `no more: at least ${least.toFixed(1)} a second`);
+    t.ok(most >= perSecond * 0.98, `no less: at most ${most.toFixed(1)} a second`);
     t.equal(await stored(name), accepted, 'what was acknowledged is stored, and nothing else');
-    t.comment(`${accepted} events, ${rate.toFixed(1)} a second`);
+    t.comment(`${accepted} events, ${least.toFixed(1)} to ${most.toFixed(1)} a second`);
   });
 }
