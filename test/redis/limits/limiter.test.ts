@@ -28,12 +28,15 @@ function createClock() {
 }
 
 /** A process of its own, as far as the limiter knows. */
-async function startProcess(test: Test, { path = server.socket, clock = createClock() as Clock } = {}) {
+async function startProcess(
+  test: Test,
+  { path = server.socket, clock = createClock() as Clock, timeoutMs = 10_000 } = {},
+) {
   const metrics = createMetrics();
   const connection = { address: { path }, name: 'limits' as const, connectTimeoutMs: 500 };
   const redis = createConnection({ ...connection, metrics, log, random: () => 0.5 });
   test.teardown(() => redis.disconnect());
-  const limiter = createLimiter({ redis, timeoutMs: 250, clock, metrics, log });
+  const limiter = createLimiter({ redis, timeoutMs, clock, metrics, log });
   redis.on('ready', () => void limiter.probe());
   await until(() => redis.status === 'ready', 'a connection');
   const isLocal = async () => (await metrics.limitsLocal.get()).values[0].value === 1;
@@ -106,30 +109,36 @@ t.test('below a hundred a second nothing is on lease: every request is decided i
   );
 });
 
-t.test('a sweep pays what idle leases owe and forgets those whose bucket is full', async (t) => {
+t.test('a sweep pays what idle leases owe, once', async (t) => {
   const clock = createClock();
   const { limiter } = await startProcess(t, { clock });
-  const limit = limitOf(10_000, 3_600);
-  t.ok((limiter.take(limit, 'idle', 3) as Decision).allowed);
-  const key = limitKey('ingest', 'idle');
-  t.equal(await direct.exists(key), 0, 'nothing is paid yet');
+  const before = await scriptCalls();
+  t.ok((limiter.take(limitOf(10_000, 1), 'idle', 3) as Decision).allowed);
+  await limiter.sweep();
+  t.equal(await scriptCalls(), before, 'it is still used');
   clock.at += 1_000;
   await limiter.sweep();
-  t.equal(await direct.exists(key), 1);
+  t.equal(await scriptCalls(), before + 1, 'paid');
+  clock.at += 1_000;
+  await limiter.sweep();
+  await limiter.sweep();
+  t.equal(await scriptCalls(), before + 1, 'and only once');
 });
 
 t.test('what is spent on lease is paid when the process ends', async (t) => {
   const { limiter } = await startProcess(t);
-  await limiter.take(limitOf(10_000, 3_600), 'ends', 3);
+  const before = await scriptCalls();
+  await limiter.take(limitOf(10_000, 1), 'ends', 3);
+  t.equal(await scriptCalls(), before);
   await limiter.settle();
-  t.equal(await direct.exists(limitKey('ingest', 'ends')), 1);
+  t.equal(await scriptCalls(), before + 1);
 });
 
 t.test('Redis away', async (t) => {
   const proxy = await startProxy(server);
   t.teardown(() => proxy.stop());
   const clock = createClock();
-  const { limiter, isLocal } = await startProcess(t, { path: proxy.socket, clock });
+  const { limiter, isLocal } = await startProcess(t, { path: proxy.socket, clock, timeoutMs: 250 });
   const limit = limitOf(1_000, 1);
   t.match(await limiter.take(limit, 'away', 600), { allowed: true });
   t.notOk(await isLocal());
@@ -138,7 +147,7 @@ t.test('Redis away', async (t) => {
   t.test('a request that must ask is decided within the time limit, here, from what was known', async (t) => {
     const started = performance.now();
     t.match(await limiter.take(limit, 'away', 300), { allowed: true });
-    t.ok(performance.now() - started < 2_000);
+    t.ok(performance.now() - started < 5_000);
     t.ok(await isLocal());
     t.match(limiter.take(limit, 'away', 101), { allowed: false, waitMs: 1 });
     t.match(limiter.take(limit, 'away', 100), { allowed: true, remaining: 0 });
