@@ -64,7 +64,10 @@ export const seriesRoutes: FastifyPluginAsyncTypebox<SeriesOptions> = async (app
         operationId: 'summaries',
         summary: 'Many systems at a glance',
         body: schemas.summariesBody,
-        response: { 200: answers.summariesAnswer, ...problemAnswers(['parameter_invalid']) },
+        response: {
+          200: answers.summariesAnswer,
+          ...problemAnswers(['parameter_invalid', 'quota_exceeded']),
+        },
       },
     },
     async ({ body: { systems, timestamp } }) => {

@@ -18,8 +18,6 @@ import type { CachedAnswer } from '../cache/answers.js';
 import { type Encoding, encodings } from '../cache/entry.js';
 import { encodedBytesMin } from '../cache/memory.js';
 
-/** Fields that hooks have put into an answer before it is known how it goes out. */
-const rateFields = ['ratelimit-policy', 'ratelimit'] as const;
 const CONTENT_TYPE = 'application/json; charset=utf-8';
 const supported: Encoding[] = [...encodings];
 const seconds = (ms: number) => Math.max(0, Math.floor(ms / 1_000));
@@ -118,10 +116,6 @@ export function sendHeld(request: FastifyRequest, reply: FastifyReply, answer: C
   headers.push('vary', 'Accept-Encoding', 'age', String(seconds(now - entry.computedAt)));
   headers.push('content-type', CONTENT_TYPE, 'content-length', String(body.length));
   if (encoding !== undefined) headers.push('content-encoding', encoding);
-  for (const field of rateFields) {
-    const value = reply.getHeader(field);
-    if (value !== undefined) headers.push(field, String(value));
-  }
   reply.raw.writeHead(200, headers);
   reply.raw.end(body);
   return true;

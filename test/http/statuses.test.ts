@@ -53,8 +53,15 @@ await store(alone.base, rows('crm'));
 await alone.redis.stop();
 await until(async () => (await fetch(`${alone.base}/readyz`)).status === 503, 'the loss to be noticed');
 
+/** It lets through next to nothing. */
+const limited = await startApp({
+  config: { LIMIT_INGEST_EVENTS_PER_SECOND: 1, LIMIT_QUERIES_PER_SECOND: 1 },
+});
+/** It lets next to nothing through from one address. */
+const guarded = await startApp({ config: { LIMIT_REQUESTS_PER_SECOND_PER_ADDRESS: 1 } });
+
 t.teardown(async () => {
-  await Promise.all([whole.stop(), astray.stop(), alone.stop()]);
+  await Promise.all([whole.stop(), astray.stop(), alone.stop(), limited.stop(), guarded.stop()]);
   await astray.redis.stop();
 });
 
@@ -67,6 +74,14 @@ const post =
   () =>
     send(base, { method: 'POST', path, headers, body });
 
+const TRIES_MAX = 100;
+/** The last of some requests, the first ones of which may be within the rate. */
+const overRate = (ask: () => Promise<Answer<unknown>>) => async () => {
+  let answer = await ask();
+  for (let i = 0; i < TRIES_MAX && answer.status !== 429; i++) answer = await ask();
+  return answer;
+};
+
 /** A question about a system by its parameters. */
 function question(path: string, parameters: Record<string, string | number>): Scenarios {
   const about = (system: string, more: Record<string, string | number> = {}) => {
@@ -78,6 +93,7 @@ function question(path: string, parameters: Record<string, string | number>): Sc
     200: { guarantee: 'a question is answered', ask: get(whole, about('crm')) },
     400: { guarantee: 'a parameter that is not known is named', ask: get(whole, about('crm', { wrong: 1 })) },
     422: { guarantee: 'more systems than may be read are refused', ask: get(whole, about('*')) },
+    429: { guarantee: 'a question over the rate is refused', ask: overRate(get(limited, about('crm'))) },
     500: {
       guarantee: 'what is not a sketch of ours is an error, not a zero',
       ask: get(whole, about('broken')),
@@ -98,6 +114,10 @@ function ingest(path: string): Scenarios {
     415: {
       guarantee: 'a type that is not read is refused',
       ask: post(whole, path, 'a', { 'content-type': 'text/csv' }),
+    },
+    429: {
+      guarantee: 'events over the rate are refused',
+      ask: overRate(post(limited, path, JSON.stringify(rows('crm')))),
     },
     503: {
       guarantee: 'nothing is acknowledged that Redis has not got',
@@ -164,11 +184,19 @@ const operations: Record<string, Scenarios> = {
       guarantee: 'many systems at once',
       ask: post(whole, `${compliance}/summaries`, '{"systems":["crm"]}'),
     },
+    429: {
+      guarantee: 'many at once are limited, too',
+      ask: overRate(post(limited, `${compliance}/summaries`, '{"systems":["crm"]}')),
+    },
     400: { guarantee: 'at least one system', ask: post(whole, `${compliance}/summaries`, '{"systems":[]}') },
   },
   'GET /api/v1/systems': {
     200: { guarantee: 'the systems there are', ask: get(whole, '/api/v1/systems') },
     400: { guarantee: 'a cursor of another list is refused', ask: get(whole, '/api/v1/systems?cursor=x') },
+    429: {
+      guarantee: 'this question is limited as others are',
+      ask: overRate(get(limited, '/api/v1/systems')),
+    },
     500: { guarantee: 'a broken directory is an error, not empty', ask: get(astray, '/api/v1/systems') },
     503: { guarantee: 'without Redis no system is named', ask: get(alone, '/api/v1/systems') },
   },
@@ -180,6 +208,10 @@ const operations: Record<string, Scenarios> = {
     400: {
       guarantee: 'what is to be invalid is checked',
       ask: post(whole, '/api/v1/admin/cache/invalidate', '{"wrong":1}'),
+    },
+    429: {
+      guarantee: 'no more of anything than an address may ask for',
+      ask: overRate(post(guarded, '/api/v1/admin/cache/invalidate', '{}')),
     },
     500: {
       guarantee: 'an invalidation that cannot be noted is no success',
@@ -230,7 +262,7 @@ for (const [name, scenarios] of Object.entries(operations)) {
         code: String,
         requestId: answer.headers['x-request-id'],
       });
-      if (status === '503') t.match(answer.headers['retry-after'], /^\d+$/);
+      if (status === '503' || status === '429') t.match(answer.headers['retry-after'], /^\d+$/);
     }
   });
 }
