@@ -24,7 +24,9 @@ export const settings = Type.Object({
   ),
   REDIS_URL: Type.String({
     default: '',
-    description: 'Redis or Valkey (>= 6.2) to use. Empty: the service runs its own under DATA_DIR.',
+    description:
+      'Redis or Valkey (>= 6.2) to use; redis+cluster://host:port,host:port for a cluster. ' +
+      'Empty: the service runs its own under DATA_DIR.',
   }),
   DATA_DIR: Type.String({ default: '.data', description: 'Where the own Redis keeps its data.' }),
   REDIS_APPENDFSYNC: Type.Union(
