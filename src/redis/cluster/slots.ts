@@ -30,9 +30,18 @@ export function slotOf(key: string): number {
   return crc % SLOTS;
 }
 
-/** The slot of a call, by its first key. @throws Error where it has none */
+/** Where a command has its first key, if that is not its first argument. */
+const keyPlaces: ReadonlyMap<string, number> = new Map([
+  ['EVALSHA', 2],
+  ['MEMORY', 1],
+  ['OBJECT', 1],
+]);
+
+const ofServers = /^(CLIENT|CLUSTER|CONFIG|DBSIZE|INFO|PING|SCAN|SCRIPT|SLOWLOG|TIME|WAIT)$/;
+
+/** The slot of a call, by its first key. @throws Error where it has none: whom it is for must be said (store.ts) */
 export function slotOfCall({ name, args }: Call): number {
-  const key = name === 'EVALSHA' ? args[2] : args[0];
+  const key = ofServers.test(name) ? undefined : args[keyPlaces.get(name) ?? 0];
   if (typeof key !== 'string') throw new Error(`${name} has no key, so it has no place in a cluster`);
   return slotOf(key);
 }

@@ -35,7 +35,9 @@ t.test('what a script uses together has one slot', async (t) => {
 t.test('a call goes by its first key, and one without a key has no place', async (t) => {
   t.equal(slotOfCall(call('GET', 'foo')), 12_182);
   t.equal(slotOfCall(callScript(scripts['read-top-1'], ['foo'], ['bar'])), 12_182);
+  t.equal(slotOfCall(call('MEMORY', 'USAGE', 'foo')), 12_182);
   t.throws(() => slotOfCall(call('DBSIZE')), /DBSIZE has no key/);
+  t.throws(() => slotOfCall(call('SCAN', '0', 'COUNT', 10)), /SCAN has no key/);
 });
 
 t.test('a URL names nodes, and user, password and TLS for all of them', async (t) => {
