@@ -29,7 +29,9 @@ import metricsPlugin from './plugins/metrics.js';
 import openapi from './plugins/openapi.js';
 import problemPages from './plugins/problem-pages.js';
 import queryChecks from './plugins/queries.js';
+import securityHeaders from './plugins/security-headers.js';
 import stop from './plugins/stop.js';
+import tracing from './plugins/tracing.js';
 import type { RedisAddress } from './redis/connection.js';
 import { createRollups } from './rollups/rounds.js';
 import systemsRoutes from './systems/routes.js';
@@ -107,7 +109,13 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   const methods = collectMethods(app);
   await app.register(openapi);
   await app.register(errors);
+  await app.register(tracing, {
+    endpoint: config.OTEL_EXPORTER_OTLP_ENDPOINT,
+    serviceName: config.OTEL_SERVICE_NAME,
+    sampledShare: config.OTEL_TRACES_SAMPLER_ARG,
+  });
   await app.register(logging);
+  await app.register(securityHeaders);
   await app.register(stop);
   await app.register(metricsPlugin, { metrics });
   await app.register(compression);

@@ -77,6 +77,17 @@ export const settings = Type.Object({
   RETENTION_DAY_SECONDS: whole(90 * DAY_SECONDS, DAY_SECONDS, 3_660 * DAY_SECONDS, 'Day buckets.'),
   RETENTION_WEEK_SECONDS: whole(364 * DAY_SECONDS, 7 * DAY_SECONDS, 3_660 * DAY_SECONDS, 'Week buckets.'),
   RETENTION_MONTH_SECONDS: whole(730 * DAY_SECONDS, 31 * DAY_SECONDS, 3_660 * DAY_SECONDS, 'Month buckets.'),
+  OTEL_EXPORTER_OTLP_ENDPOINT: Type.String({
+    default: '',
+    description: 'OTLP/HTTP collector for traces, such as http://127.0.0.1:4318. Empty: no traces.',
+  }),
+  OTEL_SERVICE_NAME: Type.String({ default: 'papertrail', description: 'What traces call this service.' }),
+  OTEL_TRACES_SAMPLER_ARG: Type.Number({
+    default: 1,
+    minimum: 0,
+    maximum: 1,
+    description: 'Share of the requests that are traced; a caller that has decided already is followed.',
+  }),
   STOP_SECONDS_MAX: whole(25, 1, 600, 'How long a clean stop may take before it is cut short.'),
 });
 

@@ -33,6 +33,7 @@ const problemSchema = Type.Object(
     points: Type.Optional(Type.Integer({ description: 'How many points the series would have.' })),
     coverage: Type.Optional(Type.String({ description: 'Of the time asked about, where there is no data.' })),
     requestId: Type.String(),
+    traceId: Type.Optional(Type.String({ description: 'Where requests are traced (W3C Trace Context).' })),
     error: Type.String({ description: 'As title, for older clients.' }),
     message: Type.String({ description: 'As detail, for older clients.' }),
   },

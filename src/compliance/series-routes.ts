@@ -64,7 +64,7 @@ export const seriesRoutes: FastifyPluginAsyncTypebox<SeriesOptions> = async (app
         operationId: 'summaries',
         summary: 'Many systems at a glance',
         body: schemas.summariesBody,
-        response: { 200: answers.summariesAnswer, ...problemAnswers(questionProblems) },
+        response: { 200: answers.summariesAnswer, ...problemAnswers(['parameter_invalid']) },
       },
     },
     async ({ body: { systems, timestamp } }) => {

@@ -8,6 +8,7 @@
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
 import { type FieldError, Problem, type ProblemCode, problems } from '../errors.js';
+import { securityHeaders } from './security-headers.js';
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -66,7 +67,7 @@ const committedOf = (error: Error): object =>
   'committed' in error && typeof error.committed === 'object' ? { ...error.committed } : {};
 
 /** The body of a problem, as JSON. */
-export function problemBody(problem: Problem, requestId: string, committed: object = {}): string {
+export function problemBody(problem: Problem, requestId: string, more: object = {}): string {
   const { status, title } = problems[problem.code];
   return JSON.stringify({
     type: `/problems/${problem.code}`,
@@ -75,7 +76,7 @@ export function problemBody(problem: Problem, requestId: string, committed: obje
     detail: problem.message,
     code: problem.code,
     ...problem.extensions,
-    ...committed,
+    ...more,
     requestId,
     error: title,
     message: problem.message,
@@ -91,17 +92,18 @@ function sendProblem(
   const { status, title, retryAfterSeconds } = problems[problem.code];
   if (status >= 500) {
     const { code, cause = problem } = problem;
-    request.log.error({ err: cause, code, requestId: request.id }, title);
+    const { id: requestId, traceId } = request;
+    request.log.error({ err: cause, code, requestId, traceId }, title);
   }
   if (retryAfterSeconds !== undefined) reply.header('retry-after', retryAfterSeconds);
-  const body = problemBody(problem, request.id, committed);
+  const body = problemBody(problem, request.id, { ...committed, traceId: request.traceId });
   // A string, so that no response schema reshapes it.
   return reply.code(status).type('application/problem+json').serializer(String).send(body);
 }
 
 /** Answers what the framework refuses before there is a route, and so before any hook. */
 export function sendFrameworkError(error: FastifyError, request: FastifyRequest, reply: FastifyReply): void {
-  reply.header('x-request-id', request.id);
+  reply.headers({ 'x-request-id': request.id, ...securityHeaders });
   sendProblem(toProblem(error, 'internal'), {}, request, reply);
 }
 

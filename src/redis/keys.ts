@@ -56,6 +56,11 @@ export const rollSuffix = (day: Bucket): string => sketchSuffix('roll', 'all', d
 /** All system names (sorted set, every score 0), and the last event of each (hash, epoch milliseconds). */
 export const directoryKeys = { names: 'pt:directory:{names}:names', last: 'pt:directory:{names}:last' };
 
+/** What begins the keys that belong to no system. The first name of a system's key is in braces, so none is in both. */
+const globalPrefixes = ['pt:directory:{', 'pt:cache:{', 'pt:lease:{'] as const;
+
+export const isGlobalKey = (key: string): boolean => globalPrefixes.some((prefix) => key.startsWith(prefix));
+
 /** What makes two questions the same one. */
 export interface CacheQuestion {
   endpoint: string;

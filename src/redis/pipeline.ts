@@ -9,6 +9,7 @@
  * A pipeline that is not answered in time takes its connection with it: replies that came late would
  * otherwise be matched to nothing. What was under way then has an unknown outcome.
  */
+import { tracingChannel } from 'node:diagnostics_channel';
 import type { Redis } from 'ioredis';
 import { Problem } from '../errors.js';
 import { type Script, scriptBySha } from './scripts.js';
@@ -121,6 +122,16 @@ async function retryUnknownScripts(
   });
 }
 
+/** Where each round trip is told of to whoever traces them; nobody listening, it costs nothing. */
+export const roundTripChannel = 'papertrail:redis';
+const roundTrips = tracingChannel<RoundTrip, RoundTrip>(roundTripChannel);
+
+export interface RoundTrip {
+  calls: number;
+  /** Calls without a reply of success, once that is known. */
+  failed?: number;
+}
+
 /**
  * One round trip; on a cluster one to each node that is concerned, all at once.
  * @returns an outcome for each call, in order; never throws for what Redis or the connection does
@@ -132,6 +143,16 @@ export async function runPipeline(
 ): Promise<Outcome[]> {
   if (calls.length === 0) return [];
   if (isCluster(redis)) return redis.run(calls, timeoutMs);
+  if (!roundTrips.start.hasSubscribers) return runCalls(redis, calls, timeoutMs);
+  const trip: RoundTrip = { calls: calls.length };
+  return roundTrips.tracePromise(async () => {
+    const outcomes = await runCalls(redis, calls, timeoutMs);
+    trip.failed = outcomes.filter(({ error }) => error).length;
+    return outcomes;
+  }, trip);
+}
+
+async function runCalls(redis: Redis, calls: readonly Call[], timeoutMs: number): Promise<Outcome[]> {
   const outcomes = await send(redis, calls, timeoutMs);
   if (outcomes.some(isNoScript)) await retryUnknownScripts(redis, calls, outcomes, timeoutMs);
   return outcomes;
