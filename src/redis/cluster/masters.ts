@@ -134,6 +134,7 @@ export function createMasters({ seeds, open, observe, log }: MastersDependencies
         told = '';
         return adopt(ranges, node);
       } catch (error) {
+        if (isStopped) return;
         const { message } = error as Error;
         const level = message === told ? 'debug' : 'warn';
         log[level]({ node: `${node.host}:${node.port}` }, `redis cluster: no topology: ${message}`);
