@@ -41,7 +41,9 @@ export const settings = Type.Object({
   LIMIT_BURST_SECONDS: whole(1, 1, 3_600, 'Seconds of a full rate that may come at once.'),
   REDIS_URL: Type.String({
     default: '',
-    description: 'Redis or Valkey (>= 6.2) to use. Empty: the service runs its own under DATA_DIR.',
+    description:
+      'Redis or Valkey (>= 6.2) to use; redis+cluster://host:port,host:port for a cluster. ' +
+      'Empty: the service runs its own under DATA_DIR.',
   }),
   DATA_DIR: Type.String({ default: '.data', description: 'Where the own Redis keeps its data.' }),
   REDIS_APPENDFSYNC: Type.Union(

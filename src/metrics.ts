@@ -162,6 +162,18 @@ export function createMetrics() {
       labelNames: ['connection'],
       registers,
     }),
+    clusterMasters: new Gauge({
+      name: 'papertrail_cluster_masters',
+      help: 'Masters of the Redis Cluster that serve slots, by connection and by whether they are connected or away.',
+      labelNames: ['connection', 'state'],
+      registers,
+    }),
+    clusterRedirects: new Counter({
+      name: 'papertrail_cluster_redirects_total',
+      help: 'Calls that a node of the Redis Cluster refused because their slot is or goes elsewhere, by kind.',
+      labelNames: ['kind'],
+      registers,
+    }),
     ready: new Gauge({
       name: 'papertrail_ready',
       help: '1 where /readyz answers 200, else 0.',

@@ -10,12 +10,13 @@ import type { Redis } from 'ioredis';
 import { Type } from 'typebox';
 import { Problem } from '../errors.js';
 import { problemAnswers } from '../problem-schema.js';
-import { call, readPipeline } from '../redis/pipeline.js';
+import { call, readPipeline, type Store } from '../redis/pipeline.js';
+import { mastersOf } from '../redis/store.js';
 import type { Readiness } from './readiness.js';
 
 interface HealthOptions {
   readiness: Readiness;
-  redis: Redis;
+  redis: Store;
   timeoutMs: number;
 }
 
@@ -41,11 +42,32 @@ const statsAnswer = Type.Object(
     total_keys: Type.Integer(),
     uptime_seconds: Type.Integer(),
   },
-  { title: 'RedisStats', description: 'As Redis itself reports them.' },
+  {
+    title: 'RedisStats',
+    description: 'As Redis itself reports them; on a cluster sums over the masters, and the least uptime.',
+  },
 );
 
 /** The value of a line of INFO. */
 const infoLine = (info: string, name: string) => new RegExp(`^${name}:(.*)\\r?$`, 'm').exec(info)?.[1] ?? '';
+
+/** As Redis writes it: 1023B, 1.00K, 12.34M. */
+function humanBytes(bytes: number): string {
+  if (bytes < 1024) return `${bytes}B`;
+  const power = Math.min(Math.floor(Math.log2(bytes) / 10), 5);
+  return `${(bytes / 1024 ** power).toFixed(2)}${'BKMGTP'[power]}`;
+}
+
+/** What one server says of itself. */
+async function figuresOf(server: Redis, timeoutMs: number) {
+  const calls = [call('INFO', 'memory'), call('INFO', 'server'), call('DBSIZE')];
+  const [memory, process, keys] = (await readPipeline(server, calls, timeoutMs)) as [string, string, number];
+  return {
+    bytes: Number(infoLine(memory, 'used_memory')),
+    uptime: Number(infoLine(process, 'uptime_in_seconds')),
+    keys,
+  };
+}
 
 const healthRoutes: FastifyPluginAsyncTypebox<HealthOptions> = async (
   app,
@@ -109,17 +131,13 @@ const healthRoutes: FastifyPluginAsyncTypebox<HealthOptions> = async (
     },
     async () => {
       try {
-        const calls = [call('INFO', 'memory'), call('INFO', 'server'), call('DBSIZE')];
-        const [memory, server, keys] = (await readPipeline(redis, calls, timeoutMs)) as [
-          string,
-          string,
-          number,
-        ];
+        const servers = await Promise.all(mastersOf(redis).map((server) => figuresOf(server, timeoutMs)));
+        if (servers.length === 0) throw new Error('no master is known');
         return {
           connected: true,
-          used_memory_human: infoLine(memory, 'used_memory_human'),
-          total_keys: keys,
-          uptime_seconds: Number(infoLine(server, 'uptime_in_seconds')),
+          used_memory_human: humanBytes(servers.reduce((sum, { bytes }) => sum + bytes, 0)),
+          total_keys: servers.reduce((sum, { keys }) => sum + keys, 0),
+          uptime_seconds: Math.min(...servers.map(({ uptime }) => uptime)),
         };
       } catch (cause) {
         throw new Problem('redis_unavailable', 'Redis cannot be reached or is too slow', {}, { cause });

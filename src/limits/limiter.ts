@@ -12,10 +12,10 @@
  * Bound: a lease for each of the last LEASES_MAX who asked. A lease whose bucket is full again is forgotten.
  */
 import type { FastifyBaseLogger } from 'fastify';
-import type { Redis } from 'ioredis';
 import type { Clock } from '../clock.js';
 import type { Metrics } from '../metrics.js';
 import { limitKey } from '../redis/keys.js';
+import type { Store } from '../redis/pipeline.js';
 import { isOnLease, type Lease, mostAvailable, openLease, settle, spendHere } from './lease.js';
 import { createPayments, type Receipt } from './payments.js';
 import { type Limit, type PolicyName, policyNames } from './policies.js';
@@ -36,7 +36,7 @@ export interface Decision {
 }
 
 interface LimiterDependencies {
-  redis: Redis;
+  redis: Store;
   timeoutMs: number;
   clock: Clock;
   metrics: Metrics;

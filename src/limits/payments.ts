@@ -5,8 +5,9 @@
  *
  * Redis down, slow or refusing: the payment comes to nothing, and whoever made it decides by himself.
  */
-import type { Redis } from 'ioredis';
+
 import type { Metrics } from '../metrics.js';
+import type { Store } from '../redis/pipeline.js';
 import { type Call, callScript, type Outcome, runPipeline } from '../redis/pipeline.js';
 import { scripts } from '../redis/scripts.js';
 import type { Limit } from './policies.js';
@@ -27,7 +28,7 @@ export interface Receipt {
 }
 
 interface PaymentsDependencies {
-  redis: Redis;
+  redis: Store;
   timeoutMs: number;
   metrics: Metrics;
   /** Told why payments came to nothing, once a round trip. */

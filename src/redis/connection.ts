@@ -14,6 +14,7 @@
 import type { FastifyBaseLogger } from 'fastify';
 import { Redis, type RedisOptions } from 'ioredis';
 import type { Metrics } from '../metrics.js';
+import type { NodeAccess } from './cluster/address.js';
 import { scripts } from './scripts.js';
 
 /** Whoever does not answer commands in time is not waited for when he is left. */
@@ -22,10 +23,10 @@ const RECONNECT_MS_MAX = 500;
 
 export type ConnectionName = 'write' | 'read' | 'background' | 'limits';
 
-/** Where Redis is: a `redis://` or `rediss://` URL, a unix socket or a port. */
-export type RedisAddress = string | { path: string } | { host: string; port: number };
+/** Where Redis is: a URL, a unix socket or a port. store.ts knows the URLs of clusters, ioredis the others. */
+export type RedisAddress = string | { path: string } | ({ host: string; port: number } & NodeAccess);
 
-interface ConnectionDependencies {
+export interface ConnectionDependencies {
   address: RedisAddress;
   name: ConnectionName;
   connectTimeoutMs: number;

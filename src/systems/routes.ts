@@ -1,16 +1,15 @@
 /** The directory as a question: which systems there are, by name, a page at a time. */
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
-import type { Redis } from 'ioredis';
 import { Type } from 'typebox';
 import { Problem } from '../errors.js';
 import { problemAnswers } from '../problem-schema.js';
 import { directoryKeys } from '../redis/keys.js';
-import { callScript, readPipeline, toProblem } from '../redis/pipeline.js';
+import { callScript, readPipeline, type Store, toProblem } from '../redis/pipeline.js';
 import { scripts } from '../redis/scripts.js';
 import { formatInstant } from '../windows/instant.js';
 
 interface SystemsOptions {
-  redis: Redis;
+  redis: Store;
   timeoutMs: number;
 }
 

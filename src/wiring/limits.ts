@@ -6,7 +6,8 @@ import { createLimiter } from '../limits/limiter.js';
 import { createPolicies } from '../limits/policies.js';
 import type { Metrics } from '../metrics.js';
 import { anyone } from '../principal.js';
-import { createConnection, type RedisAddress } from '../redis/connection.js';
+import type { RedisAddress } from '../redis/connection.js';
+import { openStore } from '../redis/store.js';
 import { startJob } from '../workers.js';
 
 /** No request waits longer than this for a decision. */
@@ -26,7 +27,7 @@ export function createLimits({ address, config, clock, metrics, log }: LimitsDep
   const policies = createPolicies(config);
   if (!policies.address && !policies.ingest(anyone) && !policies.queries(anyone)) return undefined;
   const connectTimeoutMs = config.REDIS_CONNECT_TIMEOUT_MS;
-  const redis = createConnection({ address, name: 'limits', connectTimeoutMs, metrics, log });
+  const redis = openStore({ address, name: 'limits', connectTimeoutMs, metrics, log });
   const limiter = createLimiter({ redis, timeoutMs: PAYMENT_MS_MAX, clock, metrics, log });
   redis.on('ready', () => void limiter.probe());
   const job = startJob({ name: 'sweep of the limits', everyMs: SWEEP_MS, run: limiter.sweep, log });
