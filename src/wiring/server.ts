@@ -4,7 +4,6 @@ import Fastify, { type FastifyBaseLogger, LogController } from 'fastify';
 import type { Config } from '../config.js';
 import { answerClientErrors } from '../plugins/client-errors.js';
 import { sendFrameworkError } from '../plugins/errors.js';
-import { anyone } from '../principal.js';
 
 /** Percent-encoded, the longest system name has three characters a byte. */
 const PARAM_CHARACTERS_MAX = 3 * 256;
@@ -12,7 +11,7 @@ const PARAM_CHARACTERS_MAX = 3 * 256;
 const requestIdPattern = /^[\w.:-]{1,128}$/;
 
 export function createServer(config: Config, log: FastifyBaseLogger, randomId: () => string) {
-  const app = Fastify({
+  return Fastify({
     loggerInstance: log,
     bodyLimit: config.BODY_BYTES_MAX,
     logController: new LogController({ disableRequestLogging: true }),
@@ -30,6 +29,4 @@ export function createServer(config: Config, log: FastifyBaseLogger, randomId: (
     clientErrorHandler: answerClientErrors(randomId),
     ajv: { customOptions: { removeAdditional: false, allErrors: true, coerceTypes: true } },
   }).withTypeProvider<TypeBoxTypeProvider>();
-  app.decorateRequest('principal', { getter: () => anyone });
-  return app;
 }
