@@ -6,6 +6,7 @@
  * service keeps them.
  */
 import { randomBytes } from 'node:crypto';
+import { resolve } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { systemClock } from '../clock.js';
@@ -140,7 +141,7 @@ function addKeyCreation(keys: Command): void {
       const { addKey } = await loadKeys();
       const made = await addKey(file, description, randomBytes, systemClock.now());
       show(json, made, [made.key]);
-      say(`${file} keeps the hash of the key ${made.name}; the key itself is shown only now`);
+      say(`${resolve(file)} keeps the hash of the key ${made.name}; the key itself is shown only now`);
     });
 }
 

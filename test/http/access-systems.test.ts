@@ -147,6 +147,23 @@ t.test('POST summaries marks those of other systems, and answers the rest', asyn
   });
 });
 
+t.test('questions and bodies that are refused for their systems are counted', async (t) => {
+  const name = 'papertrail_access_refused_total{reason="system_forbidden"}';
+  const counted = async () => {
+    const { text } = await send(base, { path: '/metrics' });
+    return Number(
+      text
+        .split('\n')
+        .find((line) => line.startsWith(name))
+        ?.split(' ')[1] ?? 0,
+    );
+  };
+  const before = await counted();
+  await ask(crm, users('erp'));
+  await rows(crm, [row('erp', 'eve')]);
+  t.equal(await counted(), before + 2);
+});
+
 t.test('GET systems lists only its own that there are, page by page', async (t) => {
   interface Page {
     systems: { system: string; last_event: string }[];

@@ -1,6 +1,13 @@
 /** Who may enter: keys, scopes and refusals, as the routes answer them. */
+import { join } from 'node:path';
+import Fastify from 'fastify';
+import { pino } from 'pino';
 import t, { type Test } from 'tap';
-import { attemptsMax } from '../../src/access/attempts.js';
+import { attemptsMax, createAttempts } from '../../src/access/attempts.js';
+import { openKeys } from '../../src/access/keys.js';
+import { systemClock } from '../../src/clock.js';
+import { createMetrics } from '../../src/metrics.js';
+import access, { requires } from '../../src/plugins/access.js';
 import { startApp } from '../support/app.js';
 import { compliance, event, get, json, postRows, send } from '../support/http.js';
 import { bearer, environmentOf, makeKey } from '../support/keys.js';
@@ -39,7 +46,13 @@ const many = {
 const invalidate = { method: 'POST', path: '/api/v1/admin/cache/invalidate', headers: json, body: '{}' };
 const requests = {
   ingest: [send1, { ...send1, path: '/api/v1/events/batch' }, { method: 'HEAD', path: '/api/v1/events' }],
-  query: [ask1, many, { path: '/api/v1/systems' }, { path: compliance('summary/crm') }],
+  query: [
+    ask1,
+    many,
+    { path: '/api/v1/systems' },
+    { method: 'HEAD', path: '/api/v1/systems' },
+    { path: compliance('summary/crm') },
+  ],
   admin: [invalidate],
   key: ['/metrics', '/openapi.json', '/openapi.yaml', '/docs/', '/api/v1/events/stats'].map((path) => ({
     path,
@@ -152,6 +165,18 @@ t.test('refusals are counted by reason', async (t) => {
     key_expired: 1,
     scope_missing: 1,
   });
+});
+
+t.test('a route that nobody has decided about ends the start', async (t) => {
+  const file = join(service.redis.dir, 'keys.json');
+  const log = pino({ level: 'silent' });
+  const keys = await openKeys({ file, isFileNamed: true, environment: '', clock: systemClock, log });
+  const app = Fastify();
+  t.teardown(() => app.close());
+  await app.register(access, { keys, attempts: createAttempts(systemClock), metrics: createMetrics() });
+  await app.register(requires('open', async (scope) => void scope.get('/decided', async () => 'yes')));
+  app.get('/forgotten', async () => 'no');
+  await t.rejects(async () => app.ready(), { message: 'GET /forgotten does not say who may enter' });
 });
 
 t.test('without keys everybody may do everything, whatever they present', async (t) => {
