@@ -116,8 +116,8 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   await app.register(openapi);
   await app.register(errors);
   await app.register(logging);
-  await app.register(stop);
   await app.register(access, { keys, attempts: createAttempts(clock), metrics });
+  await app.register(stop);
   await app.register(metricsPlugin, { metrics });
   await app.register(compression);
   await app.register(queryChecks);

@@ -2,6 +2,8 @@
 import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
+import type { KeyDescription } from '../../src/access/create-key.js';
+import { addKey, listKeys, revokeKey } from '../../src/cli/keys.js';
 import { startApp } from '../support/app.js';
 import { commandLine, temporaryFolder } from '../support/command-line.js';
 import { environmentOf, makeKey } from '../support/keys.js';
@@ -54,32 +56,36 @@ t.test('list says what each key may do, and never its hash', async (t) => {
   for (const { sha256 } of records) t.notOk(`${stdout}${JSON.stringify(list)}`.includes(sha256));
 });
 
-t.test('what cannot be done is a line that says so, and changes nothing', async (t) => {
-  const { file, keys } = keysOf(t);
-  t.match(await keys('list'), { status: 2, stderr: /there is no key file .*keys create makes one/ });
-  await keys('create', '--name', 'ship', '--scope', 'ingest');
+t.test('what cannot be done is a failure that says so, and changes nothing', async (t) => {
+  const file = join(temporaryFolder(t), 'keys.json');
+  const now = Date.UTC(2026, 0, 31);
+  const create = (fields: Partial<KeyDescription>) =>
+    addKey(file, { name: 'other', scopes: ['query'], ...fields }, (bytes) => Buffer.alloc(bytes, 7), now);
+  await t.rejects(listKeys(file), { status: 2, message: /there is no key file .*keys create makes one/ });
+  await create({ name: 'ship' });
   const before = readFileSync(file, 'utf8');
-  const create = (...values: string[]) => keys('create', '--name', 'other', '--scope', 'query', ...values);
-  for (const [ended, message] of [
-    [await keys('create', '--name', 'ship', '--scope', 'query'), /called ship already/],
-    [await keys('create', '--name', 'ship'), /--scope/],
-    [await keys('create', '--name', 'two words', '--scope', 'query'), /\/name/],
-    [
-      await keys('create', '--name', 'x', '--scope', 'root'),
-      /Allowed choices are ingest, query, admin, none/,
-    ],
-    [await create('--expires', 'tomorrow'), /\/expires must be RFC 3339/],
-    [await create('--expires', '2020-01-31T00:00:00Z'), /is over already/],
-    [await create('--system', '*'), /leave it out for all systems/],
-    [await create('--scope', 'admin', '--system', 'crm'), /cannot go with the scope admin/],
-    [await keys('revoke', 'nobody'), /no key called nobody/],
-  ] as const) {
-    t.match(ended, { status: 2, stdout: '', stderr: message });
+  for (const [fields, message] of [
+    [{ name: 'ship' }, /called ship already/],
+    [{ name: 'two words' }, /\/name/],
+    [{ expires: 'tomorrow' }, /\/expires must be RFC 3339/],
+    [{ expires: '2020-01-31T00:00:00Z' }, /is over already/],
+    [{ systems: ['*'] }, /leave it out for all systems/],
+    [{ scopes: ['admin'], systems: ['crm'] }, /cannot go with the scope admin/],
+  ] as [Partial<KeyDescription>, RegExp][]) {
+    await t.rejects(create(fields), { status: 2, message });
   }
+  await t.rejects(revokeKey(file, 'nobody'), { status: 2, message: /no key called nobody/ });
   t.equal(readFileSync(file, 'utf8'), before);
   writeFileSync(file, '{');
-  t.match(await keys('list'), { status: 2, stderr: /cannot be used: it is not JSON/ });
-  t.match(await keys('create', '--name', 'x', '--scope', 'query'), { status: 2, stderr: /not JSON/ });
+  await t.rejects(listKeys(file), { status: 2, message: /cannot be used: it is not JSON/ });
+  await t.rejects(create({}), { status: 2, message: /cannot be used: it is not JSON/ });
+});
+
+t.test('wrong use ends with status 2 and says what is allowed', async (t) => {
+  const { keys } = keysOf(t);
+  t.match(await keys('create', '--name', 'ship'), { status: 2, stdout: '', stderr: /--scope/ });
+  const wrong = await keys('create', '--name', 'x', '--scope', 'root');
+  t.match(wrong, { status: 2, stdout: '', stderr: /Allowed choices are ingest, query, admin, none/ });
 });
 
 const own = makeKey({ scopes: ['ingest', 'query'], systems: ['crm'] });
@@ -96,17 +102,16 @@ const login = (system: string) => JSON.stringify({ event_type: 'user_login', sys
 t.test('import and query present the key of the environment, or that of a file', async (t) => {
   const keyFile = join(temporaryFolder(t), 'key');
   writeFileSync(keyFile, `${whole.key}\n`);
+  const imported = await as(t, whole.key).run(['import', '-', '--quiet'], login('crm'));
+  t.match(imported, { status: 0, stdout: /accepted +1/, stderr: '' });
   for (const [cli, options] of [
     [as(t, whole.key), []],
-    [as(t), ['--key-file', keyFile]],
     [as(t, 'pt_wrong'), ['--key-file', keyFile]],
   ] as const) {
-    const imported = await cli.run(['import', '-', '--quiet', ...options], login('crm'));
-    t.match(imported, { status: 0, stdout: /accepted +1/, stderr: '' });
-    t.equal((await cli.run(['query', 'systems', ...options])).status, 0);
     const answer = await cli.run(['query', 'distinct', 'users', '--system', 'crm', ...options]);
     t.match(answer, { status: 0, stdout: /count +1/ });
   }
+  t.equal((await as(t).run(['query', 'systems', '--key-file', keyFile])).status, 0);
 });
 
 t.test('a key that does not count is said to be that, with what to do', async (t) => {
@@ -117,8 +122,9 @@ t.test('a key that does not count is said to be that, with what to do', async (t
     [as(t, expired.key), /401 The API key has expired.*keys create makes a new one/],
   ] as const) {
     t.match(await cli.run(query), { status: 2, stderr: message });
-    t.match(await cli.run(['import', '-', '--quiet'], login('crm')), { status: 3, stderr: message });
   }
+  const imported = await as(t).run(['import', '-', '--quiet'], login('crm'));
+  t.match(imported, { status: 3, stderr: /answered 401 An API key is needed here/ });
   const forbidden = await as(t, own.key).run(['query', 'summary', 'erp']);
   t.match(forbidden, { status: 2, stderr: /403 The API key is not for this system/ });
 });
