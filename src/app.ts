@@ -10,6 +10,8 @@
  */
 import { randomUUID } from 'node:crypto';
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify';
+import { createAttempts } from './access/attempts.js';
+import type { Keys } from './access/keys.js';
 import adminRoutes from './admin/routes.js';
 import type { Invalidation } from './cache/generations.js';
 import { type Clock, systemClock } from './clock.js';
@@ -18,15 +20,17 @@ import { seriesRoutes } from './compliance/series-routes.js';
 import type { Config } from './config.js';
 import eventsRoutes from './events/routes.js';
 import { createReadiness } from './health/readiness.js';
+import { redisStats } from './health/redis-stats.js';
 import healthRoutes from './health/routes.js';
 import { createMetrics } from './metrics.js';
+import access, { requires } from './plugins/access.js';
 import compression from './plugins/compression.js';
 import connectionBounds from './plugins/connection-bounds.js';
 import docs from './plugins/docs.js';
 import errors from './plugins/errors.js';
 import logging from './plugins/logging.js';
 import { collectMethods } from './plugins/method-not-allowed.js';
-import metricsPlugin from './plugins/metrics.js';
+import metricsPlugin, { metricsRoute } from './plugins/metrics.js';
 import openapi from './plugins/openapi.js';
 import problemPages from './plugins/problem-pages.js';
 import queryChecks from './plugins/queries.js';
@@ -38,6 +42,7 @@ import type { RedisAddress } from './redis/connection.js';
 import { createRollups } from './rollups/rounds.js';
 import systemsRoutes from './systems/routes.js';
 import type { Retention } from './windows/retention.js';
+import { openConfiguredKeys } from './wiring/access.js';
 import { startBackground } from './wiring/background.js';
 import { closeConnections, openConnections } from './wiring/connections.js';
 import { createLimits } from './wiring/limits.js';
@@ -51,6 +56,8 @@ export interface AppOptions {
   address: RedisAddress;
   log: FastifyBaseLogger;
   clock?: Clock;
+  /** Who may enter; by default those that the settings name. */
+  keys?: Keys;
   randomId?: () => string;
 }
 
@@ -67,6 +74,7 @@ function retentionOf(config: Config): Retention {
 /** Builds the service. It is connected to Redis as soon as Redis is there; `close` ends everything it opened. */
 export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   const { config, address, log, clock = systemClock, randomId = randomUUID } = options;
+  const keys = options.keys ?? (await openConfiguredKeys(config, clock, log));
   const app = createServer(config, log, randomId);
   const metrics = createMetrics();
   const retention = retentionOf(config);
@@ -92,7 +100,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
     metrics,
     log,
   });
-  const jobs = startBackground({ config, redis, write, read, readiness, rollups, clock, log });
+  const jobs = startBackground({ config, keys, redis, write, read, readiness, rollups, clock, log });
 
   app.addHook('preClose', async () => readiness.stop());
   app.addHook('onClose', async () => {
@@ -121,22 +129,28 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   });
   await app.register(logging);
   await app.register(securityHeaders);
-  await app.register(stop);
-  await app.register(metricsPlugin, { metrics });
   await app.register(connectionBounds, { connectionsMax: config.CONNECTIONS_MAX, metrics });
   if (limits?.policies.address) {
     await app.register(addressGuard, { limiter: limits.limiter, limit: limits.policies.address });
   }
+  await app.register(access, { keys, attempts: createAttempts(clock), metrics });
+  await app.register(stop);
+  await app.register(metricsPlugin, { metrics });
   if (limits) {
     await app.register(questionLimit, { limiter: limits.limiter, limitOf: limits.policies.queries });
   }
   await app.register(compression);
   await app.register(queryChecks);
-  await app.register(docs);
-  await app.register(problemPages);
+
+  // Who may use what: each feature is registered with what it asks for (plugins/access.ts).
   const questioning = { redis: redis.read, timeoutMs: config.REDIS_QUERY_TIMEOUT_MS };
-  await app.register(healthRoutes, { readiness, ...questioning });
-  await app.register(eventsRoutes, {
+  const operations = config.OPERATIONS_ACCESS;
+  await app.register(requires('open', problemPages));
+  await app.register(requires('open', healthRoutes), { readiness, redis: redis.read });
+  await app.register(requires(operations, redisStats), questioning);
+  await app.register(requires(operations, metricsRoute), { metrics });
+  await app.register(requires(operations, docs));
+  await app.register(requires('ingest', eventsRoutes), {
     prefix: '/api/v1',
     ingest: write.ingest,
     batchEventsMax: config.BATCH_EVENTS_MAX,
@@ -144,10 +158,10 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
     openCharge: limits && createEventCharges({ limiter: limits.limiter, limitOf: limits.policies.ingest }),
     randomId,
   });
-  await app.register(complianceRoutes, { prefix: '/api/v1/compliance', clock, ...read });
-  await app.register(seriesRoutes, { prefix: '/api/v1/compliance', clock, ...read });
-  await app.register(systemsRoutes, { prefix: '/api/v1', ...questioning });
-  await app.register(adminRoutes, {
+  await app.register(requires('query', complianceRoutes), { prefix: '/api/v1/compliance', clock, ...read });
+  await app.register(requires('query', seriesRoutes), { prefix: '/api/v1/compliance', clock, ...read });
+  await app.register(requires('query', systemsRoutes), { prefix: '/api/v1', ...questioning });
+  await app.register(requires('admin', adminRoutes), {
     prefix: '/api/v1/admin',
     async invalidate(what: Invalidation) {
       await read.cache.invalidate(what);

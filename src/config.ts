@@ -5,17 +5,38 @@
  * value ends the start with a message that names it. `.env.example` is tested against this table both ways.
  * Names end with their unit. Nothing else in the project reads `process.env`.
  */
+import { join } from 'node:path';
 import { envSchema } from 'env-schema';
 import { type Static, Type } from 'typebox';
 
 const whole = (fallback: number, minimum: number, maximum: number, description: string) =>
   Type.Integer({ default: fallback, minimum, maximum, description });
 const DAY_SECONDS = 86_400;
+const DATA_DIR_DEFAULT = '.data';
 
 export const settings = Type.Object({
   HOST: Type.String({
     default: '127.0.0.1',
-    description: 'Address to listen on. The service has no access control of its own yet: keep it private.',
+    description:
+      'Address to listen on. Without API keys only those of this machine: see ACCESS_WITHOUT_KEYS.',
+  }),
+  API_KEYS_FILE: Type.String({
+    default: '',
+    description:
+      'Where API keys are kept; a file that is not there has none. Empty: keys.json under DATA_DIR.',
+  }),
+  API_KEYS: Type.String({
+    default: '',
+    description: 'API keys besides those of the file: a JSON array of its records.',
+  }),
+  ACCESS_WITHOUT_KEYS: Type.Union([Type.Literal('loopback'), Type.Literal('anyone')], {
+    default: 'loopback',
+    description:
+      'Who may enter while there are no API keys. anyone: whoever can reach HOST may read and change everything.',
+  }),
+  OPERATIONS_ACCESS: Type.Union([Type.Literal('open'), Type.Literal('key')], {
+    default: 'open',
+    description: 'key: figures and the API description are for holders of any API key, where there are keys.',
   }),
   PORT: whole(3000, 0, 65_535, 'Port to listen on; 0 takes a free one.'),
   LOG_LEVEL: Type.Union(
@@ -45,7 +66,7 @@ export const settings = Type.Object({
       'Redis or Valkey (>= 6.2) to use; redis+cluster://host:port,host:port for a cluster. ' +
       'Empty: the service runs its own under DATA_DIR.',
   }),
-  DATA_DIR: Type.String({ default: '.data', description: 'Where the own Redis keeps its data.' }),
+  DATA_DIR: Type.String({ default: DATA_DIR_DEFAULT, description: 'Where the own Redis keeps its data.' }),
   REDIS_APPENDFSYNC: Type.Union(
     ['always', 'everysec', 'no'].map((policy) => Type.Literal(policy)),
     {
@@ -122,7 +143,17 @@ export function loadConfig(env: Record<string, string | undefined> = process.env
   return envSchema<Config>({ schema: settings, data, env: false });
 }
 
-/** What the command line takes from the environment: which service it talks to, and where it keeps its notes. */
+/** Where the API keys are kept: the same for the service and the command line. */
+export const keyFileOf = ({ API_KEYS_FILE, DATA_DIR }: Pick<Config, 'API_KEYS_FILE' | 'DATA_DIR'>): string =>
+  API_KEYS_FILE || join(DATA_DIR, 'keys.json');
+
+/** What the command line takes from the environment: which service it talks to, as whom, and where it keeps things. */
 export function commandLineEnvironment(env: Record<string, string | undefined> = process.env) {
-  return { base: env.PAPERTRAIL_URL || 'http://127.0.0.1:3000', stateHome: env.XDG_STATE_HOME || undefined };
+  const { API_KEYS_FILE = '', DATA_DIR } = env;
+  return {
+    base: env.PAPERTRAIL_URL || 'http://127.0.0.1:3000',
+    key: env.PAPERTRAIL_API_KEY || undefined,
+    stateHome: env.XDG_STATE_HOME || undefined,
+    keyFile: keyFileOf({ API_KEYS_FILE, DATA_DIR: DATA_DIR || DATA_DIR_DEFAULT }),
+  };
 }

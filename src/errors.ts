@@ -19,6 +19,11 @@ const problemTable = {
   batch_empty: { status: 400, title: 'The body holds no event' },
   events_invalid: { status: 400, title: 'No event could be accepted' },
   parameter_invalid: { status: 400, title: 'A parameter is not valid' },
+  key_missing: { status: 401, title: 'An API key is needed here' },
+  key_unknown: { status: 401, title: 'The API key is not valid' },
+  key_expired: { status: 401, title: 'The API key has expired' },
+  scope_missing: { status: 403, title: 'The API key is not for this' },
+  system_forbidden: { status: 403, title: 'The API key is not for this system' },
   not_found: { status: 404, title: 'There is nothing here' },
   no_data: { status: 404, title: 'There is no data for this question' },
   method_not_allowed: { status: 405, title: 'This method is not offered here' },
@@ -34,6 +39,11 @@ const problemTable = {
   zone_unsupported: { status: 422, title: 'This time zone is not whole hours from UTC' },
   series_too_long: { status: 422, title: 'The series would have too many points' },
   request_invalid: { status: 400, title: 'The request cannot be served' },
+  too_many_attempts: {
+    status: 429,
+    title: 'This address was refused too often',
+    retryAfterSeconds: 60,
+  },
   internal: { status: 500, title: 'The question could not be answered' },
   overloaded: { status: 503, title: 'Too much is waiting for Redis', retryAfterSeconds: 1 },
   redis_unavailable: { status: 503, title: 'Redis cannot be reached', retryAfterSeconds: 2 },
@@ -62,6 +72,7 @@ const rowErrorTable = {
   number_not_finite: 'The number is too large to be represented.',
   metadata_too_large: 'The metadata has too many keys.',
   nesting_too_deep: 'The metadata nests too deeply.',
+  system_forbidden: 'The API key is not for this system.',
   systems_limit: 'The largest number of systems is reached.',
 } as const;
 

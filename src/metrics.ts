@@ -156,6 +156,12 @@ export function createMetrics() {
       help: 'Connections closed on arrival because CONNECTIONS_MAX were open.',
       registers,
     }),
+    accessRefused: new Counter({
+      name: 'papertrail_access_refused_total',
+      help: 'Requests refused because of who sent them, by reason.',
+      labelNames: ['reason'],
+      registers,
+    }),
     redisErrors: new Counter({
       name: 'papertrail_redis_errors_total',
       help: 'Connection errors with Redis, by connection.',

@@ -43,6 +43,9 @@ const problemSchema = Type.Object(
   { title: 'Problem' },
 );
 
+const challenge = {
+  'WWW-Authenticate': { type: 'string', description: 'How a key can be presented.' },
+};
 const retryAfter = {
   'Retry-After': { type: 'integer', description: 'Seconds to wait before trying again.' },
 };
@@ -56,7 +59,22 @@ export function problemAnswers(codes: readonly ProblemCode[]): Record<number, ob
       const description = own.map((code) => `${code}: ${problems[code].title}.`).join(' ');
       const again = own.some((code) => problems[code].retryAfterSeconds !== undefined);
       const content = { 'application/problem+json': { schema: problemSchema } };
-      return [status, { description, content, ...(again ? { headers: retryAfter } : {}) }];
+      const headers = { ...(status === 401 ? challenge : {}), ...(again ? retryAfter : {}) };
+      return [status, { description, content, ...(Object.keys(headers).length > 0 ? { headers } : {}) }];
     }),
   );
+}
+
+/** Response schemas with further problems; a status that is there already means both. */
+export function addProblems(
+  responses: Readonly<Record<string, object>>,
+  codes: readonly ProblemCode[],
+): Record<string, object> {
+  const merged: Record<string, object> = { ...responses };
+  for (const [status, added] of Object.entries(problemAnswers(codes))) {
+    const there = merged[status];
+    const both = [added, there].map((one) => (one && 'description' in one ? one.description : ''));
+    merged[status] = there ? { ...there, ...added, description: both.join(' ') } : added;
+  }
+  return merged;
 }

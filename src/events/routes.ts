@@ -5,6 +5,7 @@
 import type { Readable } from 'node:stream';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { Problem } from '../errors.js';
+import type { Principal } from '../principal.js';
 import { problemAnswers } from '../problem-schema.js';
 import { formatInstant } from '../windows/instant.js';
 import { addBodyParsers, contentTypes, discardRest, type EventsBody } from './body.js';
@@ -37,6 +38,7 @@ const ingestProblems = problemAnswers([
   'body_not_utf8',
   'batch_empty',
   'events_invalid',
+  'system_forbidden',
   'body_too_large',
   'batch_too_large',
   'content_type_unsupported',
@@ -77,28 +79,35 @@ export default async function eventsRoutes(app: FastifyInstance, options: Events
     return rows;
   }
 
-  async function storeStream(stream: Readable, strict: boolean, charge?: Charge): Promise<Account> {
+  interface StreamTerms {
+    strict: boolean;
+    charge: Charge | undefined;
+    principal: Principal;
+  }
+
+  async function storeStream(stream: Readable, { strict, charge, principal }: StreamTerms): Promise<Account> {
+    const { systems } = principal;
     // Destroyed in its middle, the stream of a request would leave its sender stuck.
     const read = readNdjson(stream.iterator({ destroyOnReturn: false }), chunkLimits);
     const chunks = charge ? charged(read, charge) : read;
-    if (!strict) return ingest.ingestChunks(chunks);
+    if (!strict) return ingest.ingestChunks(chunks, systems);
     const { rows, bytes } = await onlyChunk(chunks);
-    return ingest.ingest(rows, bytes, strict);
+    return ingest.ingest(rows, bytes, strict, systems);
   }
 
   /** Stores the body of a request, whatever its form. */
   async function store(request: IngestRequest, reply: FastifyReply) {
-    const { body } = request;
+    const { body, principal } = request;
     const strict = begin(request, reply);
     const charge = openCharge?.(request, reply);
     if (!body) throw new Problem('batch_empty', 'there is no body');
     if (body.kind === 'value') {
       const { rows, single } = wholeRows(body);
       if (charge) await charge(rows.length);
-      return { account: await ingest.ingest(rows, body.bytes, strict), single };
+      return { account: await ingest.ingest(rows, body.bytes, strict, principal.systems), single };
     }
     try {
-      return { account: await storeStream(body.stream, strict, charge), single: false };
+      return { account: await storeStream(body.stream, { strict, charge, principal }), single: false };
     } catch (error) {
       discardRest(body.stream, request, reply);
       throw error;

@@ -5,7 +5,6 @@ import Fastify, { type FastifyBaseLogger, LogController } from 'fastify';
 import type { Config } from '../config.js';
 import { answerClientErrors } from '../plugins/client-errors.js';
 import { sendFrameworkError } from '../plugins/errors.js';
-import { anyone } from '../principal.js';
 
 /** Percent-encoded, the longest system name has three characters a byte. */
 const PARAM_CHARACTERS_MAX = 3 * 256;
@@ -31,7 +30,7 @@ const requestIdPattern = /^[\w.:-]{1,128}$/;
 
 export function createServer(config: Config, log: FastifyBaseLogger, randomId: () => string) {
   const headersMs = config.HEADERS_SECONDS_MAX * 1_000;
-  const app = Fastify({
+  return Fastify({
     loggerInstance: log,
     bodyLimit: BODY_BYTES_MAX,
     trustProxy: readTrustProxy(config.TRUST_PROXY),
@@ -56,6 +55,4 @@ export function createServer(config: Config, log: FastifyBaseLogger, randomId: (
     clientErrorHandler: answerClientErrors(randomId),
     ajv: { customOptions: { removeAdditional: false, allErrors: true, coerceTypes: true } },
   }).withTypeProvider<TypeBoxTypeProvider>();
-  app.decorateRequest('principal', { getter: () => anyone });
-  return app;
 }
