@@ -4,6 +4,8 @@
  *
  * Lenient (the rule): good rows are stored, bad ones are named by index, code and pointer; no good row at all
  * is a 400. Strict (`Prefer: handling=strict`): any bad row is a 400 and nothing is stored.
+ *
+ * The rows of a request with an idempotency key are folded apart (marked-rows.ts), with the time of its first try.
  */
 import type { Clock } from '../clock.js';
 import { Problem, type RowError, type RowErrorCode, rowErrorCodes } from '../errors.js';
@@ -12,6 +14,7 @@ import { foldEvent } from './delta.js';
 import type { Directory } from './directory.js';
 import type { Chunk } from './formats/ndjson.js';
 import { malformedLine, oversizedLine } from './formats/rows.js';
+import type { MarkedRows } from './marked-rows.js';
 import { createEventReader, type ReadEvent, type RowProblem } from './read-event.js';
 import type { Place, Writer } from './writer.js';
 
@@ -109,12 +112,12 @@ export function createIngest(dependencies: IngestDependencies) {
 
   /** Adds rows to an account and waits until the good ones are stored. `first`: the index of the first row. */
   async function store(
-    rows: readonly unknown[],
-    bytes: number,
+    { rows, bytes }: Pick<Chunk, 'rows' | 'bytes'>,
     account: Account,
     first: number,
+    marked: MarkedRows | undefined,
   ): Promise<void> {
-    const now = clock.now();
+    const now = marked ? marked.at : clock.now();
     const minutesFrom = now - minuteRetentionMs;
     const event: ReadEvent = reader.event;
     let place: Place | undefined;
@@ -125,14 +128,19 @@ export function createIngest(dependencies: IngestDependencies) {
         place ??= writer.join(bytes); // first, since only what joins may claim a place in the directory
         problem = admissionProblem();
         if (!problem) {
-          foldEvent(place.delta, event, place.request, minutesFrom);
+          const delta = marked ? marked.nextDelta(event.system) : place.delta;
+          foldEvent(delta, event, place.request, minutesFrom);
           accepted++;
           account.lastAt = event.at;
         }
       }
-      if (problem) reject(account, first + i, problem);
+      if (problem) {
+        reject(account, first + i, problem);
+        marked?.pass(rows[i]);
+      }
     }
     if (!place) return;
+    marked?.handTo(place.delta);
     await place.stored;
     account.accepted += accepted;
     metrics.eventsAccepted.inc(accepted);
@@ -140,29 +148,37 @@ export function createIngest(dependencies: IngestDependencies) {
 
   return {
     /**
-     * Stores the rows of one body.
+     * Stores the rows of one body. `marked`: where it has an idempotency key.
      * @throws Problem events_invalid, or 503 where it is not certain that all good rows are stored
      */
-    async ingest(rows: readonly unknown[], bytes: number, strict: boolean): Promise<Account> {
-      if (strict) checkAll(rows, clock.now());
+    async ingest(
+      body: Pick<Chunk, 'rows' | 'bytes'>,
+      strict: boolean,
+      marked?: MarkedRows,
+    ): Promise<Account> {
+      if (strict) checkAll(body.rows, marked ? marked.at : clock.now());
       const account = openAccount();
-      await store(rows, bytes, account, 0);
+      await store(body, account, 0, marked);
       if (account.accepted === 0) throw refusal(account);
       return account;
     },
 
     /**
-     * Stores chunks one after the other, never reading the next before the last is stored.
+     * Stores chunks one after the other, never reading the next before the last is stored. `mark`: begins a chunk of
+     * a body with an idempotency key.
      * @throws an error whose `committed` is the account of the `committed_rows` first rows, which are dealt with
      */
-    async ingestChunks(chunks: AsyncIterable<Chunk>): Promise<Account> {
+    async ingestChunks(
+      chunks: AsyncIterable<Chunk>,
+      mark?: (chunk: Chunk) => Promise<MarkedRows>,
+    ): Promise<Account> {
       const account = openAccount();
       let committed = 0;
       try {
-        for await (const { rows, bytes } of chunks) {
+        for await (const chunk of chunks) {
           const part = openAccount();
-          await store(rows, bytes, part, committed);
-          committed += rows.length;
+          await store(chunk, part, committed, await mark?.(chunk));
+          committed += chunk.rows.length;
           add(account, part);
         }
       } catch (error) {

@@ -7,20 +7,42 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { Problem } from '../errors.js';
 import { problemAnswers } from '../problem-schema.js';
 import { formatInstant } from '../windows/instant.js';
+import type { Attempt } from './attempt.js';
 import { addBodyParsers, contentTypes, discardRest, type EventsBody } from './body.js';
 import { type Chunk, readNdjson } from './formats/ndjson.js';
 import { checkRows, type Rows, rowsOf } from './formats/rows.js';
+import { readIdempotencyKey } from './idempotency-key.js';
 import type { Account, Ingest } from './ingest.js';
-import { batchAnswerSchema, batchSchema, eventAnswerSchema, eventSchema, ingestHeaders } from './schemas.js';
+import type { Once } from './once.js';
+import {
+  batchAnswerSchema,
+  batchSchema,
+  eventAnswerSchema,
+  eventSchema,
+  ingestHeaders,
+  replayedHeader,
+} from './schemas.js';
 
 interface EventsOptions {
   ingest: Ingest;
+  once: Once;
   batchEventsMax: number;
   bodyBytesMax: number;
   randomId: () => string;
 }
 
 type IngestRequest = FastifyRequest<{ Body: EventsBody }>;
+
+interface Stored {
+  account: Account;
+  /** The body was one bare event. */
+  single: boolean;
+}
+
+interface Answering {
+  strict: boolean;
+  answerOf: (stored: Stored, requestId: string) => object;
+}
 
 const isStrict = ({ headers: { prefer } }: FastifyRequest): boolean =>
   prefer !== undefined && /(?:^|,)\s*handling\s*=\s*"?strict"?\s*(?:$|[,;])/i.test([prefer].flat().join(','));
@@ -32,6 +54,9 @@ const ingestProblems = problemAnswers([
   'body_not_utf8',
   'batch_empty',
   'events_invalid',
+  'parameter_invalid',
+  'request_in_flight',
+  'idempotency_key_reused',
   'body_too_large',
   'batch_too_large',
   'content_type_unsupported',
@@ -54,7 +79,7 @@ async function onlyChunk(chunks: AsyncIterable<Chunk>): Promise<Chunk> {
 }
 
 export default async function eventsRoutes(app: FastifyInstance, options: EventsOptions): Promise<void> {
-  const { ingest, batchEventsMax, bodyBytesMax, randomId } = options;
+  const { ingest, once, batchEventsMax, bodyBytesMax, randomId } = options;
   const chunkLimits = { rowsMax: batchEventsMax, bytesMax: bodyBytesMax };
 
   function wholeRows(body: EventsBody & { kind: 'value' }): Rows {
@@ -63,32 +88,61 @@ export default async function eventsRoutes(app: FastifyInstance, options: Events
     return rows;
   }
 
-  async function storeStream(stream: Readable, strict: boolean): Promise<Account> {
+  async function storeStream(stream: Readable, strict: boolean, attempt?: Attempt): Promise<Account> {
+    const { limits = chunkLimits, hash } = attempt ?? {};
     // Destroyed in its middle, the stream of a request would leave its sender stuck.
-    const chunks = readNdjson(stream.iterator({ destroyOnReturn: false }), chunkLimits);
-    if (!strict) return ingest.ingestChunks(chunks);
-    const { rows, bytes } = await onlyChunk(chunks);
-    return ingest.ingest(rows, bytes, strict);
+    const chunks = readNdjson(stream.iterator({ destroyOnReturn: false }), limits, hash);
+    if (!strict) return ingest.ingestChunks(chunks, attempt?.next);
+    const chunk = await onlyChunk(chunks);
+    return ingest.ingest(chunk, strict, await attempt?.next(chunk));
   }
 
-  /** Stores the body of a request, whatever its form. */
-  async function store(request: IngestRequest, reply: FastifyReply) {
+  /** Stores a body, whatever its form. */
+  async function store(body: EventsBody, strict: boolean, attempt?: Attempt): Promise<Stored> {
+    if (body.kind === 'stream')
+      return { account: await storeStream(body.stream, strict, attempt), single: false };
+    const { rows, single } = wholeRows(body);
+    return { account: await ingest.ingest({ rows, bytes: body.bytes }, strict, attempt?.whole()), single };
+  }
+
+  /** The same for a request with an idempotency key, answered as every try of it is. */
+  async function storeOnce(
+    request: IngestRequest,
+    reply: FastifyReply,
+    { key, body, strict, answerOf }: { key: string | string[]; body: EventsBody } & Answering,
+  ): Promise<FastifyReply> {
+    const { principal, routeOptions } = request;
+    const claimed = {
+      principal: principal.name,
+      key: readIdempotencyKey(key),
+      form: `${routeOptions.url} ${body.kind} ${strict ? 'strict' : 'lenient'}`,
+      digest: body.kind === 'value' ? body.digest : '',
+    };
+    const stream = body.kind === 'stream' ? body.stream : undefined;
+    const { status, answer, replayed } = await once.answer(claimed, stream, async (attempt) => {
+      const stored = await store(body, strict, attempt);
+      return { status: reply.statusCode, answer: JSON.stringify(answerOf(stored, request.id)) };
+    });
+    if (replayed) reply.header('idempotency-replayed', 'true');
+    return reply.code(status).type('application/json; charset=utf-8').serializer(String).send(answer);
+  }
+
+  /** Stores what a request brings and answers it. */
+  async function respond(request: IngestRequest, reply: FastifyReply, answerOf: Answering['answerOf']) {
     const { body } = request;
     const strict = begin(request, reply);
     if (!body) throw new Problem('batch_empty', 'there is no body');
-    if (body.kind === 'value') {
-      const { rows, single } = wholeRows(body);
-      return { account: await ingest.ingest(rows, body.bytes, strict), single };
-    }
+    const key = request.headers['idempotency-key'];
     try {
-      return { account: await storeStream(body.stream, strict), single: false };
+      if (key === undefined) return answerOf(await store(body, strict), request.id);
+      return await storeOnce(request, reply, { key, body, strict, answerOf });
     } catch (error) {
-      discardRest(body.stream, request, reply);
+      if (body.kind === 'stream') discardRest(body.stream, request, reply);
       throw error;
     }
   }
 
-  function batchAnswer(account: Account, requestId: string) {
+  function batchAnswer({ account }: Stored, requestId: string) {
     const { accepted, rejected, errors } = account;
     return {
       success: true,
@@ -100,6 +154,16 @@ export default async function eventsRoutes(app: FastifyInstance, options: Events
       errors,
       errorsTruncated: rejected > errors.length,
       requestId,
+    };
+  }
+
+  function eventAnswer(stored: Stored, requestId: string) {
+    if (!stored.single) return batchAnswer(stored, requestId);
+    return {
+      success: true,
+      event_id: randomId(),
+      message: 'Event stored',
+      timestamp: formatInstant(stored.account.lastAt),
     };
   }
 
@@ -117,10 +181,11 @@ export default async function eventsRoutes(app: FastifyInstance, options: Events
     type: 'string',
     description: 'One event a line, any number of lines.',
   });
-  const anyAnswer = {
-    anyOf: [eventAnswerSchema, batchAnswerSchema],
+  const answered = (schema: object) => ({
     description: 'Redis has acknowledged every event that was accepted.',
-  };
+    headers: replayedHeader,
+    content: media(['application/json'], schema),
+  });
   const consumes = (schema: object) => ({
     content: { ...media([...contentTypes.json, ...contentTypes.msgpack], schema), ...ndjson },
   });
@@ -136,21 +201,15 @@ export default async function eventsRoutes(app: FastifyInstance, options: Events
         description: 'Takes batches too; those are answered as by /events/batch.',
         headers: ingestHeaders,
         body: consumes({ anyOf: [eventSchema, batchSchema] }),
-        response: { 201: anyAnswer, ...ingestProblems },
+        response: {
+          201: answered({ anyOf: [eventAnswerSchema, batchAnswerSchema] }),
+          ...ingestProblems,
+        },
       },
       serializerCompiler: () => JSON.stringify,
       compress: false, // answers are short, and the hook costs more than it saves
     },
-    async (request, reply) => {
-      const { account, single } = await store(request, reply);
-      if (!single) return batchAnswer(account, request.id);
-      return {
-        success: true,
-        event_id: randomId(),
-        message: 'Event stored',
-        timestamp: formatInstant(account.lastAt),
-      };
-    },
+    (request, reply) => respond(request, reply, eventAnswer),
   );
 
   app.post<{ Body: EventsBody }>(
@@ -166,15 +225,12 @@ export default async function eventsRoutes(app: FastifyInstance, options: Events
           'Good rows are stored and bad ones listed, unless `Prefer: handling=strict` asks for all or nothing.',
         headers: ingestHeaders,
         body: consumes(batchSchema),
-        response: { 201: batchAnswerSchema, ...ingestProblems },
+        response: { 201: answered(batchAnswerSchema), ...ingestProblems },
       },
       serializerCompiler: () => JSON.stringify,
       compress: false, // answers are short, and the hook costs more than it saves
     },
-    async (request, reply) => {
-      const { account } = await store(request, reply);
-      return batchAnswer(account, request.id);
-    },
+    (request, reply) => respond(request, reply, batchAnswer),
   );
 
   // Log shippers ask for the ingest path itself to learn whether it is there, and want exactly 200.

@@ -92,6 +92,10 @@ const names = [
   'store-day-1',
   'read-day-1',
   'read-frequency-n',
+  'claim-request-1',
+  'note-chunk-1',
+  'finish-request-1',
+  'release-request-1',
 ] as const;
 export type ScriptName = (typeof names)[number];
 
