@@ -4,6 +4,7 @@
  *
  * It talks to a running service by HTTP only, so there is no second way into the data.
  */
+import { randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
 import { systemClock } from '../clock.js';
@@ -67,6 +68,7 @@ function addImport(program: Command): void {
       const dependencies = {
         clock: systemClock,
         random: Math.random,
+        randomId: randomUUID,
         sleep: (milliseconds: number, signal: AbortSignal) => pause(milliseconds, undefined, { signal }),
         stderr: process.stderr,
         stop: stopOnSignals(),
