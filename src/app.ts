@@ -153,6 +153,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   await app.register(requires('ingest', eventsRoutes), {
     prefix: '/api/v1',
     ingest: write.ingest,
+    once: write.once,
     batchEventsMax: config.BATCH_EVENTS_MAX,
     bodyBytesMax: config.BODY_BYTES_MAX,
     openCharge: limits && createEventCharges({ limiter: limits.limiter, limitOf: limits.policies.ingest }),

@@ -105,6 +105,12 @@ export const settings = Type.Object({
     'Bytes of request bodies waiting for Redis; past it new events get 503.',
   ),
   REPEAT_FILTER_VALUES_MAX: whole(500_000, 0, 100_000_000, 'Values remembered as already written; 0: none.'),
+  IDEMPOTENCY_SECONDS: whole(
+    DAY_SECONDS,
+    60,
+    30 * DAY_SECONDS,
+    'Requests with an idempotency key are known this long.',
+  ),
   RETENTION_MINUTE_SECONDS: whole(7_200, 60, DAY_SECONDS, 'Minute buckets are kept this long.'),
   RETENTION_HOUR_SECONDS: whole(
     7 * DAY_SECONDS,

@@ -60,6 +60,12 @@ export function createMetrics() {
       help: 'Bytes of request bodies waiting for Redis, in flight included.',
       registers,
     }),
+    idempotencyClaims: new Counter({
+      name: 'papertrail_idempotency_claims_total',
+      help: 'Requests with an idempotency key, by what was found under it.',
+      labelNames: ['outcome'],
+      registers,
+    }),
     numericKeysDropped: new Counter({
       name: 'papertrail_numeric_samples_dropped_total',
       help: 'Numeric metadata values not kept because their system has its full number of numeric keys.',

@@ -7,6 +7,9 @@
  * has grown, was moved back or fetched anew is known again, one that has changed is not. Names and times would
  * tell less.
  *
+ * Beside it stand what makes the keys of the batches, an id of the import and the rows of a batch: what was under way at
+ * the break is cut and sent again under the same keys, so that the service counts it once (docs/idempotency.md).
+ *
  * A note belongs to the absolute path and the service's address. It is kept in the user's state folder, since
  * the folder of the data may be read-only, and replaced by renaming, so a break never leaves half a note.
  * Inputs that cannot be read anew (standard input, pipes) have a prefix too, but nowhere to note it.
@@ -19,7 +22,15 @@ import { type Batch, bodyOf, type readRows } from './batches.js';
 import { usageFailure } from './exit.js';
 import type { Input } from './input.js';
 
-interface Note {
+/** What holds for one import from its first line to its last, over every break. */
+interface ImportTerms {
+  /** Nobody else's. */
+  id: string;
+  /** In a batch. */
+  batchRowsMax: number;
+}
+
+interface Note extends ImportTerms {
   line: number;
   /** SHA-256 of the rows up to that line. */
   digest: string;
@@ -33,8 +44,10 @@ export function defaultStateDir(stateHome: string | undefined): string {
 
 function parse(text: string): Note | undefined {
   try {
-    const { line, digest } = JSON.parse(text);
-    return Number.isSafeInteger(line) && typeof digest === 'string' ? { line, digest } : undefined;
+    const { line, digest, id, batchRowsMax } = JSON.parse(text);
+    const isSound = Number.isSafeInteger(line) && Number.isSafeInteger(batchRowsMax) && batchRowsMax > 0;
+    if (!isSound || typeof digest !== 'string' || typeof id !== 'string') return undefined;
+    return { line, digest, id, batchRowsMax };
   } catch {
     return undefined;
   }
@@ -78,19 +91,24 @@ export function createNote({ path }: Input, { stateDir, base }: { stateDir: stri
   };
 }
 
+interface Opening extends ImportTerms {
+  /** Begin at the first row whatever was noted. */
+  restart: boolean;
+}
+
 /**
- * Finds out where to begin.
- * @param restart begin at the first row whatever was noted
+ * Finds out where to begin. `id` and `batchRowsMax` are for an import that begins.
  * @throws Failure where no note can be kept or the one there is damaged
  */
-export async function openPrefix(name: string, note: ReturnType<typeof createNote>, restart: boolean) {
-  const noted = restart ? undefined : await note.load();
+export async function openPrefix(name: string, note: ReturnType<typeof createNote>, opening: Opening) {
+  const noted = opening.restart ? undefined : await note.load();
+  const { id, batchRowsMax } = noted ?? opening;
   const start = noted?.line ?? 0;
   const hash = createHash('sha256');
   const digest = () => hash.copy().digest('hex');
   let end = start;
   // Before anything is sent, so that a folder which cannot be written ends the import here.
-  if (!noted) await note.save({ line: 0, digest: digest() });
+  if (!noted) await note.save({ line: 0, digest: digest(), id, batchRowsMax });
 
   function compare(): void {
     if (digest() === noted?.digest) return;
@@ -103,6 +121,14 @@ export async function openPrefix(name: string, note: ReturnType<typeof createNot
     start,
     /** Number of the last line dealt with. */
     end: () => end,
+    /** In a batch of this import. */
+    batchRowsMax,
+
+    /** The idempotency key of a batch: of this import, its place and what it holds. */
+    keyOf({ rows, lastLine }: Batch): string {
+      const place = createHash('sha256').update(`${id}\0${rows[0]?.line ?? lastLine}\0`);
+      return place.update(bodyOf(rows)).digest('base64url');
+    },
 
     /** Passes over the rows up to `start`. @throws Failure where they are not those of the note */
     async *rest(source: ReturnType<typeof readRows>): ReturnType<typeof readRows> {
@@ -122,11 +148,11 @@ export async function openPrefix(name: string, note: ReturnType<typeof createNot
       if (passing) compare();
     },
 
-    /** Adds the batch that follows, or only its first `settled` rows. */
-    async advance({ rows, lastLine }: Batch, settled: number): Promise<void> {
-      hash.update(bodyOf(rows.slice(0, settled)));
-      end = settled === rows.length ? lastLine : (rows[settled - 1]?.line ?? end);
-      await note.save({ line: end, digest: digest() });
+    /** Adds the batch that follows. */
+    async advance({ rows, lastLine }: Batch): Promise<void> {
+      hash.update(bodyOf(rows));
+      end = lastLine;
+      await note.save({ line: end, digest: digest(), id, batchRowsMax });
     },
   };
 }

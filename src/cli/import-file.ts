@@ -18,6 +18,8 @@ interface FileImport {
   parallel: number;
   restart: boolean;
   stateDir: string;
+  /** A value that no other call of it returns. */
+  randomId: () => string;
   sender: Sender;
   progress: Progress;
   account: Account;
@@ -55,14 +57,14 @@ async function* inOrder<Item, Result>(
 export async function importFile(input: Input, run: FileImport): Promise<void> {
   const { sender, progress, account, stop } = run;
   const { name } = input;
-  const prefix = await openPrefix(name, createNote(input, run), run.restart);
+  const prefix = await openPrefix(name, createNote(input, run), { ...run, id: run.randomId() });
   if (prefix.start > 0) progress.say(`${name}: going on after line ${formatCount(prefix.start)}`);
   const entry = account.addFile(name, prefix.start);
 
   /** The batches to be sent, until told to stop. */
   async function* batches(): AsyncGenerator<Batch> {
     const rows = readRows(readInput(input, stop.signal, progress.addBytes));
-    for await (const batch of cutBatches(prefix.rest(rows), run.batchRowsMax)) {
+    for await (const batch of cutBatches(prefix.rest(rows), prefix.batchRowsMax)) {
       stop.signal.throwIfAborted();
       progress.begin();
       account.addBatch(name, batch);
@@ -70,17 +72,17 @@ export async function importFile(input: Input, run: FileImport): Promise<void> {
     }
   }
 
+  const send = (batch: Batch) => sender.send(batch, prefix.keyOf(batch));
   let isBroken = false;
-  for await (const [batch, outcome] of inOrder(batches(), run.parallel, sender.send)) {
-    const settled = outcome.accepted + outcome.rejected;
+  for await (const [batch, outcome] of inOrder(batches(), run.parallel, send)) {
     account.addOutcome(name, outcome);
-    progress.addRows(settled + batch.tooLong.length);
+    progress.addRows(outcome.accepted + outcome.rejected + batch.tooLong.length);
     // The prefix ends at the first batch that is not settled; what comes after that is only counted.
     if (isBroken) continue;
     try {
-      await prefix.advance(batch, settled);
-      entry.to_line = prefix.end();
       if (outcome.failure) throw outcome.failure;
+      await prefix.advance(batch);
+      entry.to_line = prefix.end();
     } catch (error) {
       isBroken = true;
       stop.abort(error);

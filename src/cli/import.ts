@@ -33,6 +33,8 @@ interface ImportDependencies {
   clock: Clock;
   /** 0 to 1, for the jitter of pauses. */
   random: () => number;
+  /** A value that no other call of it returns. */
+  randomId: () => string;
   /** Waits; rejects when the signal is aborted. */
   sleep: (milliseconds: number, signal: AbortSignal) => Promise<void>;
   stderr: NodeJS.WriteStream;
@@ -73,7 +75,7 @@ function placeOf({ name, path }: Input, { files }: Report): string {
  * @throws Failure where one cannot be read at all, before anything is sent
  */
 export async function importFiles(names: string[], options: ImportOptions, dependencies: ImportDependencies) {
-  const { clock, random, sleep, stderr, stop } = dependencies;
+  const { clock, random, randomId, sleep, stderr, stop } = dependencies;
   const { service, quiet, retrySeconds, stateDir } = options;
   const { base } = service;
   const inputs = await Promise.all(names.map(lookAt));
@@ -88,7 +90,7 @@ export async function importFiles(names: string[], options: ImportOptions, depen
 
   for (const input of inputs) {
     try {
-      await importFile(input, { ...options, base, sender, progress, account, stop });
+      await importFile(input, { ...options, base, randomId, sender, progress, account, stop });
     } catch (error) {
       if (!(error instanceof Failure)) throw error;
       failures.push(error);

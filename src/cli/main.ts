@@ -5,7 +5,7 @@
  * It talks to a running service by HTTP only, so there is no second way into the data; only keys are made where the
  * service keeps them.
  */
-import { randomBytes } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import { resolve } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
@@ -76,6 +76,7 @@ function addImport(program: Command): void {
       const dependencies = {
         clock: systemClock,
         random: Math.random,
+        randomId: randomUUID,
         sleep: (milliseconds: number, signal: AbortSignal) => pause(milliseconds, undefined, { signal }),
         stderr: process.stderr,
         stop: stopOnSignals(),

@@ -1,12 +1,13 @@
 /**
  * Sending one batch until it is answered. Refusals (408, 429, 5xx) and broken connections are tried again,
  * with growing pauses and jitter and never before `Retry-After`, until that has failed for `retrySeconds` on
- * end. Where a 503 says that the first rows are dealt with, only those after them are sent again.
+ * end.
  *
- * An answer that got lost is not told from a request that got lost, so a batch may count twice.
+ * An answer that got lost is not told from a request that got lost. So every batch has an idempotency key and is always
+ * sent whole: however often, it counts once.
  */
 import type { Clock } from '../clock.js';
-import { type Batch, bodyOf, type Row } from './batches.js';
+import { type Batch, bodyOf } from './batches.js';
 import { serviceFailure } from './exit.js';
 import { type Answer, describe, type Service } from './http.js';
 
@@ -27,7 +28,7 @@ export interface Outcome {
   rejected: number;
   /** The rejected rows that the service named. */
   errors: RejectedRow[];
-  /** Why the rows after those were not dealt with. */
+  /** Why they were not dealt with. */
   failure?: Error;
 }
 
@@ -46,8 +47,9 @@ interface SenderDependencies {
 }
 
 const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && Number(value) >= 0;
-/** Whether the same request may fare better later; 0 is no answer. */
-const isPassing = (status: number) => status === 0 || status === 408 || status === 429 || status >= 500;
+/** Whether the same request may fare better later; status 0 is no answer. */
+const isPassing = ({ status, json }: Answer) =>
+  [0, 408, 429].includes(status) || status >= 500 || (status === 409 && json.code === 'request_in_flight');
 
 /** Milliseconds that an answer asks to wait; 0 where it does not. */
 function retryAfterMs({ headers }: Answer, now: number): number {
@@ -57,37 +59,33 @@ function retryAfterMs({ headers }: Answer, now: number): number {
   return Number.isNaN(at) ? 0 : Math.max(0, at - now);
 }
 
-/** How many of `left` rows, from the first, an answer says were accepted and rejected. */
-function countsOf({ status, json }: Answer, left: number): { accepted: number; rejected: number } {
+/** How many of a batch's rows an answer says were accepted and rejected; undefined where it says nothing of them. */
+function countsOf({ status, json }: Answer, rows: number) {
   const isRefused = ['events_invalid', 'system_forbidden'].includes(String(json.code));
-  if ((status === 400 || status === 403) && isRefused) return { accepted: 0, rejected: left };
-  const settled = status >= 200 && status < 300 ? left : json.committed_rows;
+  if ((status === 400 || status === 403) && isRefused) return { accepted: 0, rejected: rows };
   const { accepted, rejected } = json;
-  const isSound =
-    isCount(accepted) && isCount(rejected) && accepted + rejected === settled && settled <= left;
-  return isSound ? { accepted, rejected } : { accepted: 0, rejected: 0 };
+  const isSound = isCount(accepted) && isCount(rejected) && accepted + rejected === rows;
+  return status >= 200 && status < 300 && isSound ? { accepted, rejected } : undefined;
 }
 
-const settledRows = ({ accepted, rejected }: Outcome) => accepted + rejected;
-
-/** Adds what an answer says of `rows`, the rows it was sent. */
-function settle(outcome: Outcome, rows: readonly Row[], answer: Answer): void {
-  const { accepted, rejected } = countsOf(answer, rows.length);
-  outcome.accepted += accepted;
-  outcome.rejected += rejected;
-  if (rejected === 0 || !Array.isArray(answer.json.errors)) return;
+/** Notes what an answer says of the rows of a batch. @returns whether it says that they are dealt with */
+function settle(outcome: Outcome, { rows }: Batch, answer: Answer): boolean {
+  const counts = countsOf(answer, rows.length);
+  if (!counts) return false;
+  Object.assign(outcome, counts);
+  if (counts.rejected === 0 || !Array.isArray(answer.json.errors)) return true;
   for (const { index, code, pointer, detail } of answer.json.errors) {
     const line = rows[Number(index)]?.line;
     const texts = { code: String(code), pointer: String(pointer ?? ''), detail: String(detail ?? '') };
     if (line !== undefined) outcome.errors.push({ line, ...texts });
   }
+  return true;
 }
 
 export function createSender(dependencies: SenderDependencies) {
   const { service, retrySeconds, clock, random, sleep, signal, say } = dependencies;
   const { base } = service;
   const path = '/api/v1/events/batch';
-  const headers = { 'content-type': 'application/x-ndjson' };
   let isTroubled = false;
 
   function tell(trouble: string | undefined): void {
@@ -111,33 +109,26 @@ export function createSender(dependencies: SenderDependencies) {
     await sleep(waitMs, signal);
   }
 
-  async function sendAll(outcome: Outcome, batch: Batch): Promise<void> {
-    let tries = 0;
+  async function sendUntilSettled(outcome: Outcome, batch: Batch, key: string): Promise<void> {
+    const headers = { 'content-type': 'application/x-ndjson', 'idempotency-key': `"${key}"` };
+    const message = { method: 'POST', headers, body: bodyOf(batch.rows) };
     let since = 0;
-    for (let rows = batch.rows; rows.length > 0; rows = batch.rows.slice(settledRows(outcome))) {
-      const answer = await service.request(path, requestTimeoutMs, {
-        method: 'POST',
-        headers,
-        body: bodyOf(rows),
-      });
-      const before = settledRows(outcome);
-      settle(outcome, rows, answer);
-      if (settledRows(outcome) === batch.rows.length) break;
-      if (!isPassing(answer.status))
-        throw serviceFailure(`the service at ${base} answered ${describe(answer)}`);
-      if (settledRows(outcome) > before) tries = 0;
-      if (tries === 0) since = clock.now();
-      tries++;
+    for (let tries = 1; ; tries++) {
+      const answer = await service.request(path, requestTimeoutMs, message);
+      if (settle(outcome, batch, answer)) break;
+      if (!isPassing(answer)) throw serviceFailure(`the service at ${base} answered ${describe(answer)}`);
+      if (tries === 1) since = clock.now();
       await wait(tries, since, answer);
     }
-    if (batch.rows.length > 0) tell(undefined);
+    tell(undefined);
   }
 
   return {
-    /** Sends a batch. Never throws: what failed is in the outcome. */
-    async send(batch: Batch): Promise<Outcome> {
+    /** Sends a batch, whose key is that of no other one. Never throws: what failed is in the outcome. */
+    async send(batch: Batch, key: string): Promise<Outcome> {
       const outcome: Outcome = { accepted: 0, rejected: 0, errors: [] };
-      await sendAll(outcome, batch).catch((error: Error) => {
+      if (batch.rows.length === 0) return outcome;
+      await sendUntilSettled(outcome, batch, key).catch((error: Error) => {
         outcome.failure = error;
       });
       return outcome;

@@ -2,20 +2,23 @@
  * Bodies: from the content type to a decoder. JSON and MessagePack are parsed whole, NDJSON is left as a
  * stream to be read in chunks. Decompression has happened before, so every limit counts plain bytes.
  */
+import { createHash } from 'node:crypto';
 import type { Readable } from 'node:stream';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { parseJson } from './formats/json.js';
 import { parseMsgpack } from './formats/msgpack.js';
 
 export type EventsBody =
-  | { kind: 'value'; value: unknown; bytes: number }
-  | { kind: 'stream'; stream: Readable };
+  /** `digest`: SHA-256 of the bytes where the request has an idempotency key, else ''. */
+  { kind: 'value'; value: unknown; bytes: number; digest: string } | { kind: 'stream'; stream: Readable };
 
 export const contentTypes = {
   json: ['application/json'],
   msgpack: ['application/msgpack', 'application/x-msgpack', 'application/vnd.msgpack'],
   ndjson: ['application/x-ndjson', 'application/ndjson', 'application/jsonl'],
 };
+
+const digestOf = (body: Buffer): string => createHash('sha256').update(body).digest('base64url');
 
 /**
  * Makes the decoders the only ones of a plugin's routes.
@@ -31,8 +34,10 @@ export function addBodyParsers(app: FastifyInstance, rowsMax: number): void {
     app.addContentTypeParser(
       [...types],
       whole,
-      async (_request: unknown, body: Buffer): Promise<EventsBody> => {
-        return { kind: 'value', value: parse(body, rowsMax), bytes: body.length };
+      async ({ headers }: FastifyRequest, body: Buffer): Promise<EventsBody> => {
+        // Before it is parsed, which may change it.
+        const digest = headers['idempotency-key'] === undefined ? '' : digestOf(body);
+        return { kind: 'value', value: parse(body, rowsMax), bytes: body.length, digest };
       },
     );
   }

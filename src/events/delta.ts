@@ -13,6 +13,7 @@
  */
 import { fields, numericKeysMax, reservedNumericKey } from '../sketches/registry.js';
 import { MINUTE_MS } from '../windows/civil.js';
+import type { Destinations } from './hour-plan.js';
 import type { ReadEvent } from './read-event.js';
 
 export interface BucketDelta {
@@ -27,8 +28,17 @@ export interface BucketDelta {
   samples: Map<string, number[]>;
 }
 
+/** What is left in a system's slot when a part of a request with an idempotency key is stored there. */
+export interface Marker {
+  /** The hash, and seconds to live. */
+  head: Destinations;
+  field: string;
+}
+
 export interface SystemDelta {
   system: string;
+  /** Where it must be stored as one part, once. */
+  marker: Marker | undefined;
   hours: Map<number, BucketDelta>;
   minutes: Map<number, BucketDelta>;
   /** Milliseconds of the latest event. */
@@ -41,6 +51,8 @@ export interface SystemDelta {
 
 export interface Delta {
   systems: Map<string, SystemDelta>;
+  /** Those that merge with no others, each with its marker. */
+  marked: SystemDelta[];
   events: number;
   /** Samples left out, because their system brings more keys at once than it could ever keep. */
   samplesDropped: number;
@@ -51,13 +63,19 @@ const SAMPLE_KEYS_MAX = 8 * numericKeysMax;
 
 export const COUNTER_TYPES = 16;
 
-export const createDelta = (): Delta => ({ systems: new Map(), events: 0, samplesDropped: 0 });
+export const createDelta = (): Delta => ({
+  systems: new Map(),
+  marked: [],
+  events: 0,
+  samplesDropped: 0,
+});
 
 function systemOf(delta: Delta, system: string): SystemDelta {
   let found = delta.systems.get(system);
   if (!found) {
     found = {
       system,
+      marker: undefined,
       hours: new Map(),
       minutes: new Map(),
       lastEvent: -Infinity,

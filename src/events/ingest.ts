@@ -4,6 +4,8 @@
  *
  * Lenient (the rule): good rows are stored, bad ones are named by index, code and pointer; no good row at all
  * is a 400, or a 403 where the sender may touch none of their systems. Strict (`Prefer: handling=strict`): any bad row is a 400 and nothing is stored.
+ *
+ * The rows of a request with an idempotency key are folded apart (marked-rows.ts), with the time of its first try.
  */
 import type { Clock } from '../clock.js';
 import { Problem, type RowError, type RowErrorCode, rowErrorCodes } from '../errors.js';
@@ -12,6 +14,7 @@ import { foldEvent } from './delta.js';
 import type { Directory } from './directory.js';
 import type { Chunk } from './formats/ndjson.js';
 import { malformedLine, oversizedLine } from './formats/rows.js';
+import type { MarkedRows } from './marked-rows.js';
 import { createEventReader, type ReadEvent, type RowProblem } from './read-event.js';
 import type { Place, Writer } from './writer.js';
 
@@ -40,6 +43,25 @@ interface IngestDependencies {
   futureMsMax: number;
   /** Milliseconds that minute buckets are kept. */
   minuteRetentionMs: number;
+}
+
+/** What the rows of a request come under. */
+interface StoreTerms {
+  /** The systems they may be of; undefined: any. */
+  allowed?: AllowedSystems;
+  /** Where the request has an idempotency key. */
+  marked?: MarkedRows | undefined;
+}
+
+export interface IngestTerms extends StoreTerms {
+  /** All or nothing. */
+  strict: boolean;
+}
+
+export interface ChunkTerms {
+  allowed?: AllowedSystems;
+  /** Begins a chunk of a body with an idempotency key. */
+  mark?: ((chunk: Chunk) => Promise<MarkedRows>) | undefined;
 }
 
 const lineProblem = (code: RowErrorCode): RowProblem => ({ code, pointer: '', detail: rowErrorCodes[code] });
@@ -127,13 +149,12 @@ export function createIngest(dependencies: IngestDependencies) {
 
   /** Adds rows to an account and waits until the good ones are stored. `first`: the index of the first row. */
   async function store(
-    rows: readonly unknown[],
-    bytes: number,
+    { rows, bytes }: Pick<Chunk, 'rows' | 'bytes'>,
     account: Account,
     first: number,
-    allowed: AllowedSystems,
+    { allowed, marked }: StoreTerms,
   ): Promise<void> {
-    const now = clock.now();
+    const now = marked ? marked.at : clock.now();
     const minutesFrom = now - minuteRetentionMs;
     const event: ReadEvent = reader.event;
     let place: Place | undefined;
@@ -144,14 +165,19 @@ export function createIngest(dependencies: IngestDependencies) {
         place ??= writer.join(bytes); // first, since only what joins may claim a place in the directory
         problem = admissionProblem();
         if (!problem) {
-          foldEvent(place.delta, event, place.request, minutesFrom);
+          const delta = marked ? marked.nextDelta(event.system) : place.delta;
+          foldEvent(delta, event, place.request, minutesFrom);
           accepted++;
           account.lastAt = event.at;
         }
       }
-      if (problem) reject(account, first + i, problem);
+      if (problem) {
+        reject(account, first + i, problem);
+        marked?.pass(rows[i]);
+      }
     }
     if (!place) return;
+    marked?.handTo(place.delta);
     await place.stored;
     account.accepted += accepted;
     metrics.eventsAccepted.inc(accepted);
@@ -160,34 +186,30 @@ export function createIngest(dependencies: IngestDependencies) {
   return {
     /**
      * Stores the rows of one body.
-     * @param allowed the systems they may be of; undefined: any
      * @throws Problem events_invalid, system_forbidden, or 503 where it is not certain that all good rows are stored
      */
-    async ingest(
-      rows: readonly unknown[],
-      bytes: number,
-      strict: boolean,
-      allowed?: AllowedSystems,
-    ): Promise<Account> {
-      if (strict) checkAll(rows, clock.now(), allowed);
+    async ingest(body: Pick<Chunk, 'rows' | 'bytes'>, terms: IngestTerms): Promise<Account> {
+      const { strict, allowed, marked } = terms;
+      if (strict) checkAll(body.rows, marked ? marked.at : clock.now(), allowed);
       const account = openAccount();
-      await store(rows, bytes, account, 0, allowed);
+      await store(body, account, 0, terms);
       if (account.accepted === 0) throw refusal(account);
       return account;
     },
 
     /**
-     * Stores chunks one after the other, never reading the next before the last is stored.
+     * Stores chunks one after the other, never reading the next before the last is stored. `mark`: begins a chunk of
+     * a body with an idempotency key.
      * @throws an error whose `committed` is the account of the `committed_rows` first rows, which are dealt with
      */
-    async ingestChunks(chunks: AsyncIterable<Chunk>, allowed?: AllowedSystems): Promise<Account> {
+    async ingestChunks(chunks: AsyncIterable<Chunk>, { allowed, mark }: ChunkTerms): Promise<Account> {
       const account = openAccount();
       let committed = 0;
       try {
-        for await (const { rows, bytes } of chunks) {
+        for await (const chunk of chunks) {
           const part = openAccount();
-          await store(rows, bytes, part, committed, allowed);
-          committed += rows.length;
+          await store(chunk, part, committed, { allowed, marked: await mark?.(chunk) });
+          committed += chunk.rows.length;
           add(account, part);
         }
       } catch (error) {

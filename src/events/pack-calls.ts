@@ -9,6 +9,7 @@ import { systemKey } from '../redis/keys.js';
 import { encodePayload, type PayloadValue } from '../redis/payload.js';
 import { type Call, callScript, type Outcome, ReplyError } from '../redis/pipeline.js';
 import { scripts } from '../redis/scripts.js';
+import type { Marker } from './delta.js';
 import type { Destinations } from './hour-plan.js';
 
 /** Work of one call, in units of about a microsecond of Redis. */
@@ -38,6 +39,8 @@ export interface Part {
   epoch: string;
   /** Given to the system where it has none. */
   freshEpoch: string;
+  /** Where there is one, a part that is marked already is not stored again. */
+  marker?: Marker;
   operations: Operations;
   /** Estimated, in the unit of `CALL_COST_MAX`. */
   cost: number;
@@ -56,20 +59,22 @@ interface Terms {
 
 function packCall(parts: Part[], { nowSeconds, recordSeconds }: Terms): PackedCall {
   const places = new Map<Destinations, number>();
-  const encoded = parts.map(({ epoch, freshEpoch, operations }) => [
-    epoch,
-    freshEpoch,
-    ...sections.map((section) =>
-      operations[section].map(([head, ...rest]) => {
-        let place = places.get(head);
-        if (place === undefined) {
-          place = places.size + 1;
-          places.set(head, place);
-        }
-        return [place, ...rest];
-      }),
-    ),
-  ]);
+  function placeOf(head: Destinations): number {
+    let place = places.get(head);
+    if (place === undefined) {
+      place = places.size + 1;
+      places.set(head, place);
+    }
+    return place;
+  }
+  const encoded = parts.map(({ epoch, freshEpoch, operations, marker }) => {
+    const part: PayloadValue[] = [epoch, freshEpoch];
+    for (const section of sections) {
+      part.push(operations[section].map(([head, ...rest]) => [placeOf(head), ...rest]));
+    }
+    if (marker) part.push([placeOf(marker.head), marker.field]);
+    return part;
+  });
   const payload = encodePayload([[...places.keys()], encoded]);
   const keys = parts.map(({ system }) => systemKey(system));
   const call = callScript(scripts['apply-delta-n'], keys, [nowSeconds, recordSeconds, payload]);

@@ -1,7 +1,7 @@
-/** Cuts what a system is asked into parts, each of at most about `CALL_COST_MAX`, as it comes. */
+/** Cuts what a system is asked into parts, each of at most about a given cost, as it comes. */
 import type { PayloadValue } from '../redis/payload.js';
 import type { Destinations } from './hour-plan.js';
-import { CALL_COST_MAX, type Operations, type Section } from './pack-calls.js';
+import type { Operations, Section } from './pack-calls.js';
 
 /** Of looking at a key, besides its values: a head holds about two elements a key. */
 const KEY_COST = 3;
@@ -23,8 +23,8 @@ export interface ValueOptions {
   pack?: (values: readonly string[], counts: readonly number[]) => PayloadValue[];
 }
 
-/** Collects operations and starts another part where one is full. */
-export function createCutter() {
+/** Collects operations and starts another part where one has reached `costMax`. */
+export function createCutter(costMax: number) {
   const full: { operations: Operations; cost: number }[] = [];
   let operations = emptyOperations();
   let cost = 0;
@@ -39,7 +39,7 @@ export function createCutter() {
   function add(section: Section, head: Destinations, rest: readonly PayloadValue[], costOwn: number): void {
     operations[section].push([head, ...rest]);
     cost += costOwn + (head.length / 2) * KEY_COST;
-    if (cost >= CALL_COST_MAX) close();
+    if (cost >= costMax) close();
   }
 
   /** Adds an operation on any number of values, and their counts where they have some, in as many pieces as needed. */
@@ -51,7 +51,7 @@ export function createCutter() {
     { counts, pack = (...lists) => (counts ? lists : lists.slice(0, 1)) }: ValueOptions = {},
   ): void {
     for (let from = 0; from < values.length; ) {
-      const room = Math.max(1, Math.floor((CALL_COST_MAX - cost) / costEach));
+      const room = Math.max(1, Math.floor((costMax - cost) / costEach));
       const isWhole = from === 0 && values.length <= room;
       const piece = isWhole ? values : values.slice(from, from + room);
       const rest = pack(piece, isWhole ? (counts ?? []) : (counts ?? []).slice(from, from + room));

@@ -8,17 +8,28 @@ import { Problem } from '../errors.js';
 import type { Principal } from '../principal.js';
 import { problemAnswers } from '../problem-schema.js';
 import { formatInstant } from '../windows/instant.js';
+import type { Attempt } from './attempt.js';
 import { addBodyParsers, contentTypes, discardRest, type EventsBody } from './body.js';
 import { type Chunk, readNdjson } from './formats/ndjson.js';
 import { checkRows, type Rows, rowsOf } from './formats/rows.js';
+import { readIdempotencyKey } from './idempotency-key.js';
 import type { Account, Ingest } from './ingest.js';
-import { batchAnswerSchema, batchSchema, eventAnswerSchema, eventSchema, ingestHeaders } from './schemas.js';
+import type { Once } from './once.js';
+import {
+  batchAnswerSchema,
+  batchSchema,
+  eventAnswerSchema,
+  eventSchema,
+  ingestHeaders,
+  replayedHeader,
+} from './schemas.js';
 
 /** Charges a request for so many events before any of them is stored. @throws Problem quota_exceeded */
 type Charge = (events: number) => Promise<void>;
 
 interface EventsOptions {
   ingest: Ingest;
+  once: Once;
   /** Opens what the events of a request are charged to; undefined: to nobody. */
   openCharge?: (request: FastifyRequest, reply: FastifyReply) => Charge | undefined;
   batchEventsMax: number;
@@ -27,6 +38,30 @@ interface EventsOptions {
 }
 
 type IngestRequest = FastifyRequest<{ Body: EventsBody }>;
+
+interface Stored {
+  account: Account;
+  /** The body was one bare event. */
+  single: boolean;
+}
+
+type AnswerOf = (stored: Stored, requestId: string) => object;
+
+/** What the rows of a request come under. */
+interface Terms {
+  strict: boolean;
+  charge: Charge | undefined;
+  allowed: Principal['systems'];
+  /** The try that it is, where the request has an idempotency key. */
+  attempt?: Attempt;
+}
+
+interface Keyed {
+  key: string | string[];
+  body: EventsBody;
+  terms: Terms;
+  answerOf: AnswerOf;
+}
 
 const isStrict = ({ headers: { prefer } }: FastifyRequest): boolean =>
   prefer !== undefined && /(?:^|,)\s*handling\s*=\s*"?strict"?\s*(?:$|[,;])/i.test([prefer].flat().join(','));
@@ -39,6 +74,9 @@ const ingestProblems = problemAnswers([
   'batch_empty',
   'events_invalid',
   'system_forbidden',
+  'parameter_invalid',
+  'request_in_flight',
+  'idempotency_key_reused',
   'body_too_large',
   'batch_too_large',
   'content_type_unsupported',
@@ -70,7 +108,7 @@ async function* charged(chunks: AsyncIterable<Chunk>, charge: Charge): AsyncGene
 }
 
 export default async function eventsRoutes(app: FastifyInstance, options: EventsOptions): Promise<void> {
-  const { ingest, openCharge, batchEventsMax, bodyBytesMax, randomId } = options;
+  const { ingest, once, openCharge, batchEventsMax, bodyBytesMax, randomId } = options;
   const chunkLimits = { rowsMax: batchEventsMax, bytesMax: bodyBytesMax };
 
   function wholeRows(body: EventsBody & { kind: 'value' }): Rows {
@@ -79,42 +117,69 @@ export default async function eventsRoutes(app: FastifyInstance, options: Events
     return rows;
   }
 
-  interface StreamTerms {
-    strict: boolean;
-    charge: Charge | undefined;
-    principal: Principal;
-  }
-
-  async function storeStream(stream: Readable, { strict, charge, principal }: StreamTerms): Promise<Account> {
-    const { systems } = principal;
+  async function storeStream(
+    stream: Readable,
+    { strict, charge, allowed, attempt }: Terms,
+  ): Promise<Account> {
+    const { limits = chunkLimits, hash } = attempt ?? {};
     // Destroyed in its middle, the stream of a request would leave its sender stuck.
-    const read = readNdjson(stream.iterator({ destroyOnReturn: false }), chunkLimits);
+    const read = readNdjson(stream.iterator({ destroyOnReturn: false }), limits, hash);
     const chunks = charge ? charged(read, charge) : read;
-    if (!strict) return ingest.ingestChunks(chunks, systems);
-    const { rows, bytes } = await onlyChunk(chunks);
-    return ingest.ingest(rows, bytes, strict, systems);
+    if (!strict) return ingest.ingestChunks(chunks, { allowed, mark: attempt?.next });
+    const chunk = await onlyChunk(chunks);
+    return ingest.ingest(chunk, { strict, allowed, marked: await attempt?.next(chunk) });
   }
 
-  /** Stores the body of a request, whatever its form. */
-  async function store(request: IngestRequest, reply: FastifyReply) {
+  /** Stores a body, whatever its form. */
+  async function store(body: EventsBody, terms: Terms): Promise<Stored> {
+    if (body.kind === 'stream') return { account: await storeStream(body.stream, terms), single: false };
+    const { strict, charge, allowed, attempt } = terms;
+    const { rows, single } = wholeRows(body);
+    if (charge) await charge(rows.length);
+    const marked = attempt?.whole();
+    return { account: await ingest.ingest({ rows, bytes: body.bytes }, { strict, allowed, marked }), single };
+  }
+
+  /** The same for a request with an idempotency key, answered as every try of it is. */
+  async function storeOnce(
+    request: IngestRequest,
+    reply: FastifyReply,
+    { key, body, terms, answerOf }: Keyed,
+  ): Promise<FastifyReply> {
+    const { principal, routeOptions } = request;
+    const claimed = {
+      principal: principal.name,
+      key: readIdempotencyKey(key),
+      form: `${routeOptions.url} ${body.kind} ${terms.strict ? 'strict' : 'lenient'}`,
+      digest: body.kind === 'value' ? body.digest : '',
+    };
+    const stream = body.kind === 'stream' ? body.stream : undefined;
+    const { status, answer, replayed } = await once.answer(claimed, stream, async (attempt) => {
+      const stored = await store(body, { ...terms, attempt });
+      return { status: reply.statusCode, answer: JSON.stringify(answerOf(stored, request.id)) };
+    });
+    if (replayed) reply.header('idempotency-replayed', 'true');
+    return reply.code(status).type('application/json; charset=utf-8').serializer(String).send(answer);
+  }
+
+  /** Stores what a request brings and answers it. */
+  async function respond(request: IngestRequest, reply: FastifyReply, answerOf: AnswerOf) {
     const { body, principal } = request;
     const strict = begin(request, reply);
     const charge = openCharge?.(request, reply);
     if (!body) throw new Problem('batch_empty', 'there is no body');
-    if (body.kind === 'value') {
-      const { rows, single } = wholeRows(body);
-      if (charge) await charge(rows.length);
-      return { account: await ingest.ingest(rows, body.bytes, strict, principal.systems), single };
-    }
+    const key = request.headers['idempotency-key'];
+    const terms = { strict, charge, allowed: principal.systems };
     try {
-      return { account: await storeStream(body.stream, { strict, charge, principal }), single: false };
+      if (key === undefined) return answerOf(await store(body, terms), request.id);
+      return await storeOnce(request, reply, { key, body, terms, answerOf });
     } catch (error) {
-      discardRest(body.stream, request, reply);
+      if (body.kind === 'stream') discardRest(body.stream, request, reply);
       throw error;
     }
   }
 
-  function batchAnswer(account: Account, requestId: string) {
+  function batchAnswer({ account }: Stored, requestId: string) {
     const { accepted, rejected, errors } = account;
     return {
       success: true,
@@ -126,6 +191,16 @@ export default async function eventsRoutes(app: FastifyInstance, options: Events
       errors,
       errorsTruncated: rejected > errors.length,
       requestId,
+    };
+  }
+
+  function eventAnswer(stored: Stored, requestId: string) {
+    if (!stored.single) return batchAnswer(stored, requestId);
+    return {
+      success: true,
+      event_id: randomId(),
+      message: 'Event stored',
+      timestamp: formatInstant(stored.account.lastAt),
     };
   }
 
@@ -143,10 +218,11 @@ export default async function eventsRoutes(app: FastifyInstance, options: Events
     type: 'string',
     description: 'One event a line, any number of lines.',
   });
-  const anyAnswer = {
-    anyOf: [eventAnswerSchema, batchAnswerSchema],
+  const answered = (schema: object) => ({
     description: 'Redis has acknowledged every event that was accepted.',
-  };
+    headers: replayedHeader,
+    content: media(['application/json'], schema),
+  });
   const consumes = (schema: object) => ({
     content: { ...media([...contentTypes.json, ...contentTypes.msgpack], schema), ...ndjson },
   });
@@ -163,21 +239,15 @@ export default async function eventsRoutes(app: FastifyInstance, options: Events
         description: 'Takes batches too; those are answered as by /events/batch.',
         headers: ingestHeaders,
         body: consumes({ anyOf: [eventSchema, batchSchema] }),
-        response: { 201: anyAnswer, ...ingestProblems },
+        response: {
+          201: answered({ anyOf: [eventAnswerSchema, batchAnswerSchema] }),
+          ...ingestProblems,
+        },
       },
       serializerCompiler: () => JSON.stringify,
       compress: false, // answers are short, and the hook costs more than it saves
     },
-    async (request, reply) => {
-      const { account, single } = await store(request, reply);
-      if (!single) return batchAnswer(account, request.id);
-      return {
-        success: true,
-        event_id: randomId(),
-        message: 'Event stored',
-        timestamp: formatInstant(account.lastAt),
-      };
-    },
+    (request, reply) => respond(request, reply, eventAnswer),
   );
 
   app.post<{ Body: EventsBody }>(
@@ -194,15 +264,12 @@ export default async function eventsRoutes(app: FastifyInstance, options: Events
           'Good rows are stored and bad ones listed, unless `Prefer: handling=strict` asks for all or nothing.',
         headers: ingestHeaders,
         body: consumes(batchSchema),
-        response: { 201: batchAnswerSchema, ...ingestProblems },
+        response: { 201: answered(batchAnswerSchema), ...ingestProblems },
       },
       serializerCompiler: () => JSON.stringify,
       compress: false, // answers are short, and the hook costs more than it saves
     },
-    async (request, reply) => {
-      const { account } = await store(request, reply);
-      return batchAnswer(account, request.id);
-    },
+    (request, reply) => respond(request, reply, batchAnswer),
   );
 
   // Log shippers ask for the ingest path itself to learn whether it is there, and want exactly 200.

@@ -100,5 +100,24 @@ export const ingestHeaders = Type.Object({
   prefer: Type.Optional(
     Type.String({ description: '`handling=strict`: store nothing where any row is bad (RFC 7240).' }),
   ),
+  'idempotency-key': Type.Optional(
+    Type.String({
+      minLength: 1,
+      maxLength: 512,
+      description:
+        'A string of 1 to 255 ASCII characters, best in quotes, that no other request has. Sent again with the ' +
+        'same key, a request counts nothing twice and is answered as the first time ' +
+        '(draft-ietf-httpapi-idempotency-key-header-07).',
+    }),
+  ),
   'content-encoding': Type.Optional(Type.Enum(['identity', 'gzip', 'br', 'deflate'])),
 });
+
+/** Of answers. */
+export const replayedHeader = {
+  'Idempotency-Replayed': {
+    type: 'string',
+    enum: ['true'],
+    description: 'There where the answer is that of an earlier request with the same `Idempotency-Key`.',
+  },
+};

@@ -6,7 +6,8 @@
  * to the day goes to the hour's sketch alone.
  *
  * A delta of any size is cut into parts of bounded work, so that no call blocks Redis for more than a few
- * milliseconds. `pack-calls.ts` makes calls of the parts.
+ * milliseconds. `pack-calls.ts` makes calls of the parts. A delta with a marker is one part whatever it costs: its
+ * rows are few, and what is marked as stored must not depend on what a process knows or estimates (marked-rows.ts).
  */
 import { bloomKeyBytes, writeBloomKey } from '../sketches/bloom.js';
 import { packCountRecords } from '../sketches/count-min.js';
@@ -15,7 +16,7 @@ import { distinctMetrics, frequencyMetrics, membershipMetrics, topMetrics } from
 import { digestOf, encodeDigest } from '../sketches/t-digest.js';
 import { type BucketDelta, COUNTER_TYPES, type SystemDelta } from './delta.js';
 import type { Destinations, HourPlan, MinutePlan, Planner } from './hour-plan.js';
-import type { Part, Section } from './pack-calls.js';
+import { CALL_COST_MAX, type Part, type Section } from './pack-calls.js';
 import { type Cutter, createCutter, type ValueOptions } from './part-cutter.js';
 import type { Written } from './repeat-filter.js';
 
@@ -216,8 +217,8 @@ interface PartContext {
 /** The parts that write a system's delta, and what they write for the first time. */
 export function systemParts(delta: SystemDelta, context: PartContext): SystemParts {
   const { planner, known, epoch, freshEpoch } = context;
-  const { system } = delta;
-  const cutter = createCutter();
+  const { system, marker } = delta;
+  const cutter = createCutter(marker ? Number.POSITIVE_INFINITY : CALL_COST_MAX);
   const gatherer = createGatherer(cutter);
   const written: Written[] = [];
   for (const bucket of [...delta.hours.values(), ...delta.minutes.values()]) {
@@ -232,6 +233,6 @@ export function systemParts(delta: SystemDelta, context: PartContext): SystemPar
     }
   }
   gatherer.finish();
-  const parts = cutter.finish().map((cut) => ({ system, epoch, freshEpoch, ...cut }));
+  const parts = cutter.finish().map((cut) => ({ system, epoch, freshEpoch, marker, ...cut }));
   return { parts, written };
 }

@@ -5,6 +5,7 @@
  * - another epoch: nothing of that part was stored; what was known of the system is forgotten and its whole
  *   delta goes out once more, with nothing left out (parts of it that were stored before a purge were purged);
  * - a full digest list: nothing of that part was stored; the list is folded and the part sent again;
+ * - done: the part's marker says that it was stored before. Nothing is remembered of it: that may be long ago;
  * - an error: the system's requests fail.
  */
 import type { Clock } from '../clock.js';
@@ -105,6 +106,7 @@ export function createSystemWrites(dependencies: SystemWritesDependencies) {
         again.push(system.parts[index]);
         continue;
       }
+      if (state === 'done') return undefined; // a delta with a marker is one part
       const [epoch, dropped, ...long] = rest;
       system.epochs.add(String(epoch));
       if (Number(dropped) > 0) metrics.numericKeysDropped.inc(Number(dropped));

@@ -8,7 +8,7 @@
  *
  * Contract: nothing is acknowledged before Redis has it, and nothing is sent twice. A request fails as a
  * whole (503) when any system it has rows in failed or has no known outcome; sent again it may
- * count twice: at least once. What waits is bounded in bytes; past the bound new requests fail at once.
+ * count twice: at least once, unless it has an idempotency key (once.ts). What waits is bounded in bytes; past the bound new requests fail at once.
  *
  * Redis down: requests fail at once; those in flight fail when the connection breaks or the time is up.
  */
@@ -31,7 +31,7 @@ interface Group {
   requests: Map<number, { resolve: () => void; reject: (problem: Problem) => void }>;
 }
 
-/** A request's place in a group: fold its events into `delta` at once, then wait for `stored`. */
+/** A request's place in a group: fold its events into `delta`, or hand over those marked, at once; then wait for `stored`. */
 export interface Place {
   delta: Delta;
   request: number;
@@ -95,7 +95,7 @@ export function createWriter(dependencies: WriterDependencies) {
 
   /** Sends one group; resolves when all its requests are answered. */
   async function commit(group: Group): Promise<void> {
-    const systems = [...group.delta.systems.values()];
+    const systems = [...group.delta.systems.values(), ...group.delta.marked];
     const registrations = directory.registrations(systems);
     const planned = writes.plan(systems);
     const calls = [...registrations, ...planned.calls].map(({ call }) => call);

@@ -8,6 +8,7 @@
  *   pt:cache:{generations}                                   how often answers were invalidated
  *   pt:lease:{<job>}:<holder|token>                          who does a job that one process does for all
  *   pt:limit:{<key's name or address>:<policy>}              when the token bucket of a limit is full again
+ *   pt:idem:{<principal>:<hash of the key>}                  a request with an idempotency key, see redis/claims.ts
  *
  * The braces are a Redis Cluster hash tag: all keys of one system live in one slot, so one script can update
  * them. Outside text (system names, numeric metadata keys) is percent-encoded here, so that `{`, `}`, `:`,
@@ -29,6 +30,7 @@ export const sketchKinds = [
   'cm',
   'written',
   'roll',
+  'idem',
 ] as const;
 export type SketchKind = (typeof sketchKinds)[number];
 
@@ -54,11 +56,17 @@ export const writtenKey = (system: string, day: Bucket): string => sketchKey(sys
 /** What follows the system key in the key of a day's rollup state: a hash, see lua/apply-delta/late.lua. */
 export const rollSuffix = (day: Bucket): string => sketchSuffix('roll', 'all', day);
 
+/**
+ * What follows the system key in the key of the markers that requests with an idempotency key leave there: a hash by
+ * the hour in which they were claimed, one field for each part of a request that is stored.
+ */
+export const markerSuffix = (hour: Bucket): string => sketchSuffix('idem', 'all', hour);
+
 /** All system names (sorted set, every score 0), and the last event of each (hash, epoch milliseconds). */
 export const directoryKeys = { names: 'pt:directory:{names}:names', last: 'pt:directory:{names}:last' };
 
 /** What begins the keys that belong to no system. The first name of a system's key is in braces, so none is in both. */
-const globalPrefixes = ['pt:directory:{', 'pt:cache:{', 'pt:lease:{'] as const;
+const globalPrefixes = ['pt:directory:{', 'pt:cache:{', 'pt:lease:{', 'pt:limit:{', 'pt:idem:{'] as const;
 
 export const isGlobalKey = (key: string): boolean => globalPrefixes.some((prefix) => key.startsWith(prefix));
 
@@ -120,6 +128,10 @@ export const generationsKey = 'pt:cache:{generations}';
 /** The counter of an endpoint, of a system, of both or, without either, of everything. */
 export const generationField = (endpoint: string | undefined, system: string | undefined): string =>
   `${endpoint === undefined ? '*' : encodePart(endpoint)}:${system === undefined ? '*' : encodePart(system)}`;
+
+/** The claim of a request with an idempotency key; keys of different principals never meet. */
+export const claimKey = (principal: string, idempotencyKey: string): string =>
+  `pt:idem:{${encodePart(principal)}:${createHash('sha256').update(idempotencyKey).digest('base64url')}}`;
 
 /** Who holds a lease (his id), and the last fencing token that was given out with it. */
 export const leaseKeys = (job: string) => ({

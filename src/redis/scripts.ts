@@ -93,6 +93,10 @@ const names = [
   'read-day-1',
   'read-frequency-n',
   'take-tokens-1',
+  'claim-request-1',
+  'note-chunk-1',
+  'finish-request-1',
+  'release-request-1',
 ] as const;
 export type ScriptName = (typeof names)[number];
 

@@ -8,10 +8,12 @@ import type { Config } from '../config.js';
 import { createDigestFolder } from '../events/digest-folder.js';
 import { createDirectory } from '../events/directory.js';
 import { createIngest } from '../events/ingest.js';
+import { createOnce } from '../events/once.js';
 import { createRepeatFilter } from '../events/repeat-filter.js';
 import { createSystemWrites } from '../events/system-writes.js';
 import { createWriter } from '../events/writer.js';
 import type { Metrics } from '../metrics.js';
+import { createClaims } from '../redis/claims.js';
 import type { Store } from '../redis/pipeline.js';
 import { type Retention, recordSeconds } from '../windows/retention.js';
 
@@ -64,7 +66,17 @@ export function createWritePath(dependencies: WritePathDependencies) {
     futureMsMax: config.FUTURE_SECONDS_MAX * 1_000,
     minuteRetentionMs: retention.minute,
   });
-  return { filter, folder, directory, writer, ingest };
+  const claims = createClaims({
+    redis,
+    timeoutMs,
+    // Twice the time that Redis has for one pipeline: one may be under way when a request comes.
+    leaseMs: 2 * timeoutMs,
+    keptSeconds: config.IDEMPOTENCY_SECONDS,
+    randomId,
+  });
+  const limits = { rowsMax: config.BATCH_EVENTS_MAX, bytesMax: config.BODY_BYTES_MAX };
+  const once = createOnce({ claims, redis, directory, limits, clock, timeoutMs, metrics });
+  return { filter, folder, directory, writer, ingest, once };
 }
 
 export type WritePath = ReturnType<typeof createWritePath>;

@@ -74,46 +74,60 @@ t.test('it gives up, with status 3 and a message,', async (t) => {
   });
 });
 
-t.test('an answer that gets lost counts its batch twice at most, and never loses it', async (t) => {
-  const front = await startFront(t, base, (number) => (number === 2 ? 'lose' : 'forward'));
+t.test('a batch whose answer gets lost is sent again and counted once', async (t) => {
+  const front = await startFront(t, base, (number) => (number % 2 === 0 ? 'lose' : 'forward'));
   const { status, stdout } = await commandLine(t, front.base).run(
     ['import', '-', '--json', '--batch', '10', '--parallel', '1'],
     text(eventLines('lost', 30)),
   );
   t.equal(status, 0);
   t.match(JSON.parse(stdout), { rows: 30, accepted: 30 });
-  t.equal(await countEvents(base, 'lost'), 40);
+  t.equal(front.bodies.length, 5);
+  t.equal(await countEvents(base, 'lost'), 30);
 });
 
-t.test('of a body whose first rows are dealt with only the others are sent again', async (t) => {
-  const lines = eventLines('halved', 30);
-  lines[3] = 'nonsense';
-  lines[20] = 'nonsense';
-  const body = {
-    committed_rows: 10,
-    accepted: 9,
-    rejected: 1,
-    errors: [{ index: 3, code: 'line_malformed', pointer: '', detail: 'No JSON.' }],
-  };
-  const front = await startFront(t, base, (number) =>
-    number === 1 ? { status: 503, body, forwardRows: 10 } : 'forward',
-  );
-  const { status, stdout } = await commandLine(t, front.base).run(['import', '-', '--json'], text(lines));
-  t.equal(status, 1);
-  const report = JSON.parse(stdout);
-  t.match(report, { rows: 30, accepted: 28, rejected: 2 });
-  t.same(
-    report.examples.map(({ line }: { line: number }) => line),
-    [4, 21],
-  );
-  t.same(front.bodies.map(String), [text(lines), text(lines.slice(10))]);
-  t.equal(await countEvents(base, 'halved'), 28);
+t.test('batches of the same rows are batches of their own, and so are imports', async (t) => {
+  const [line = ''] = eventLines('same', 1);
+  const { run } = commandLine(t, base);
+  for (const imports of [1, 2]) {
+    await run(['import', '-', '--batch', '10'], `${line}\n`.repeat(30));
+    t.equal(await countEvents(base, 'same'), 30 * imports);
+  }
 });
 
-t.test('an account that does not add up settles nothing', async (t) => {
-  const body = { committed_rows: 10, accepted: 3, rejected: 1 };
-  const front = await startFront(t, base, (number) => (number === 1 ? { status: 503, body } : 'forward'));
+t.test('one that is in flight already is waited for', async (t) => {
+  const body = { code: 'request_in_flight' };
+  const front = await startFront(t, base, (number) => (number === 1 ? { status: 409, body } : 'forward'));
   const { run } = commandLine(t, front.base);
-  t.equal((await run(['import', '-'], text(eventLines('odd', 30)))).status, 0);
-  t.equal(await countEvents(base, 'odd'), 30);
+  t.equal((await run(['import', '-'], text(eventLines('flying', 5)))).status, 0);
+  t.equal(front.bodies.length, 2);
+  t.equal(await countEvents(base, 'flying'), 5);
+});
+
+t.test(
+  'a body whose first rows are said to be dealt with is sent again whole, and counted once',
+  async (t) => {
+    const lines = eventLines('halved', 30);
+    lines[3] = 'nonsense';
+    lines[20] = 'nonsense';
+    const body = { committed_rows: 10, accepted: 9, rejected: 1, errors: [{ index: 3, code: 'x' }] };
+    const front = await startFront(t, base, (number) => (number === 1 ? { status: 503, body } : 'forward'));
+    const { status, stdout } = await commandLine(t, front.base).run(['import', '-', '--json'], text(lines));
+    t.equal(status, 1);
+    const report = JSON.parse(stdout);
+    t.match(report, { rows: 30, accepted: 28, rejected: 2 });
+    t.same(
+      report.examples.map(({ line }: { line: number }) => line),
+      [4, 21],
+    );
+    t.same(front.bodies.map(String), [text(lines), text(lines)]);
+    t.equal(await countEvents(base, 'halved'), 28);
+  },
+);
+
+t.test('an account that does not add up is none', async (t) => {
+  const body = { accepted: 3, rejected: 1 };
+  const front = await startFront(t, base, () => ({ status: 201, body }));
+  const { run } = commandLine(t, front.base);
+  t.match(await run(['import', '-'], text(eventLines('odd', 30))), { status: 3, stderr: /answered 201/ });
 });

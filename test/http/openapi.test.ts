@@ -94,7 +94,7 @@ t.test('every operation says what it is, takes and answers', async (t) => {
       t.equal('application/problem+json' in content, isProblem, `${name} ${status}: a problem or not`);
       t.equal(
         'Retry-After' in headers,
-        isProblem && ['429', '503'].includes(status),
+        isProblem && ['409', '429', '503'].includes(status),
         `${name} ${status}: when to come back`,
       );
     }
@@ -187,6 +187,7 @@ const successes: Call[] = [
   { name: sendOne, status: 201, headers: json, body: JSON.stringify([good, bad]) },
   { name: sendMany, status: 201, headers: json, body: JSON.stringify({ events: [good, bad] }) },
   { name: sendMany, status: 201, headers: ndjson, body: `${JSON.stringify(good)}\n{\n` },
+  { name: sendMany, status: 201, headers: { ...ndjson, 'idempotency-key': 'k' }, body: JSON.stringify(good) },
   { name: sendMany, status: 201, headers: msgpack, body: Buffer.from(encode([good])) },
   { name: 'HEAD /api/v1/events', status: 200 },
   { name: 'HEAD /api/v1/events/batch', status: 200 },
@@ -247,6 +248,8 @@ t.test('problems are answered as described', async (t) => {
     { name: sendMany, status: 400, headers: json, body: '[' },
     { name: sendMany, status: 400, headers: strict, body: JSON.stringify([good, bad]) },
     { name: sendMany, status: 400, headers: ndjson, body: '\n' },
+    { name: sendMany, status: 400, headers: { ...json, 'idempotency-key': '' }, body: '[{}]' },
+    { name: sendMany, status: 422, headers: { ...ndjson, 'idempotency-key': 'k' }, body: '{}' },
     { name: sendMany, status: 413, headers: json, body: large },
     { name: sendMany, status: 415, headers: { 'content-type': 'text/plain' }, body: 'x' },
     { name: sendMany, status: 415, headers: { ...json, 'content-encoding': 'zstd' }, body: 'x' },

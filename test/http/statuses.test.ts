@@ -103,6 +103,29 @@ function question(path: string, parameters: Record<string, string | number>): Sc
   };
 }
 
+/** Another request under the key of one whose body is still on its way. */
+async function whileInFlight(path: string): Promise<Answer<unknown>> {
+  const keyed = { 'content-type': 'application/x-ndjson', 'idempotency-key': `"slow ${path}"` };
+  let finish = () => {};
+  const finished = new Promise<void>((resolve) => {
+    finish = resolve;
+  });
+  async function* slowly() {
+    yield `${JSON.stringify(rows('crm')[0])}\n`;
+    await finished;
+  }
+  const claims = () =>
+    withRedis(whole.redis, async (connection) => (await connection.keys('pt:idem:*')).length);
+  const before = await claims();
+  const first = send(whole.base, { method: 'POST', path, headers: keyed, body: slowly() });
+  await until(async () => (await claims()) > before, 'the first to be claimed');
+  const body = JSON.stringify(rows('crm')[0]);
+  const second = await send(whole.base, { method: 'POST', path, headers: keyed, body });
+  finish();
+  await first;
+  return second;
+}
+
 function ingest(path: string): Scenarios {
   const many = JSON.stringify([...rows('crm'), ...rows('crm'), ...rows('crm')]);
   return {
@@ -111,10 +134,19 @@ function ingest(path: string): Scenarios {
       ask: post(whole, path, JSON.stringify(rows('crm'))),
     },
     400: { guarantee: 'a body without a usable event is refused', ask: post(whole, path, '[{}]') },
+    409: { guarantee: 'no two tries of a request at once', ask: () => whileInFlight(path) },
     413: { guarantee: 'a batch of too many events is refused whole', ask: post(whole, path, many) },
     415: {
       guarantee: 'a type that is not read is refused',
       ask: post(whole, path, 'a', { 'content-type': 'text/csv' }),
+    },
+    422: {
+      guarantee: 'a key is for one request',
+      async ask() {
+        const keyed = { ...json, 'idempotency-key': `"once ${path}"` };
+        await post(whole, path, JSON.stringify(rows('crm')), keyed)();
+        return post(whole, path, JSON.stringify(rows('other')), keyed)();
+      },
     },
     429: {
       guarantee: 'events over the rate are refused',

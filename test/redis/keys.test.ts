@@ -7,6 +7,7 @@ import {
   type CacheQuestion,
   cacheKey,
   cacheLockKey,
+  claimKey,
   directoryKeys,
   generationsKey,
   parseKey,
@@ -195,7 +196,7 @@ t.test('all keys of one system are in one cluster slot, also those that scripts 
   const kinds = (await redis.keys('pt:{plain}:*')).map((key) => parseKey(key)?.sketch?.kind as SketchKind);
   t.strictSame(
     [...new Set(kinds)].sort(),
-    [...sketchKinds].filter((one) => one !== 'over' && one !== 'roll').sort(),
+    [...sketchKinds].filter((one) => !['over', 'roll', 'idem'].includes(one)).sort(),
   );
   t.equal(
     calculateSlot(directoryKeys.names),
@@ -288,4 +289,20 @@ t.test('a cache key is bounded, is in the slot of its lock and is no key of a sy
     'and where it is hashed, still the same for the same question',
   );
   t.not(cacheKey({ ...long, systems }), cacheKey({ ...long, systems: systems.slice(1) }));
+});
+
+t.test('a claim is found by its principal and key alone, and is no key of a system', async () => {
+  const part = fc.oneof(name, fc.constantFrom('a', 'a:b', 'b', 'a:', ':b'));
+  fc.assert(
+    fc.property(part, part, part, part, (principal, key, otherPrincipal, otherKey) => {
+      const claim = claimKey(principal, key);
+      const isSame = principal === otherPrincipal && key === otherKey;
+      return (
+        (claim === claimKey(otherPrincipal, otherKey)) === isSame &&
+        parseKey(claim) === undefined &&
+        claim.split(/[{}]/).length === 3
+      );
+    }),
+    options,
+  );
 });

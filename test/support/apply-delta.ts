@@ -20,6 +20,8 @@ export interface Delta {
   counters?: Operation[];
   written?: Operation[];
   frequency?: Operation[];
+  /** Suffix, TTL, field. */
+  marker?: readonly [string, PayloadValue, PayloadValue];
 }
 
 export interface Terms {
@@ -48,7 +50,7 @@ const listed: readonly string[] = ['distinct', 'written'];
 export function payloadOf(delta: Delta, { epoch = '', fresh = 'e1' }: Terms = {}): Buffer {
   const heads: PayloadValue[] = [];
   const part = Object.entries(shapes).map(([section, { headLength, counted }]) =>
-    (delta[section as keyof Delta] ?? []).map((operation) => {
+    (delta[section as keyof typeof shapes] ?? []).map((operation) => {
       const head = section === 'distinct' ? operation[0] : operation.slice(0, headLength);
       const rest = operation.slice(headLength);
       heads.push(head);
@@ -57,7 +59,10 @@ export function payloadOf(delta: Delta, { epoch = '', fresh = 'e1' }: Terms = {}
       return listed.includes(section) ? [heads.length, rest] : [heads.length, ...rest];
     }),
   );
-  return encodePayload([heads, [[epoch, fresh, ...part]]]);
+  if (!delta.marker) return encodePayload([heads, [[epoch, fresh, ...part]]]);
+  const [suffix, ttl, field] = delta.marker;
+  heads.push([suffix, ttl]);
+  return encodePayload([heads, [[epoch, fresh, ...part, [heads.length, field]]]]);
 }
 
 export function applyCall(delta: Delta | Buffer, terms: Terms = {}): Call {

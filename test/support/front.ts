@@ -13,8 +13,10 @@ export type Action =
   | 'hold'
   /** Forwarded, and the answer lost with the connection. */
   | 'lose'
-  /** Answered by the front. `forwardRows`: that many rows from the first are forwarded before. */
-  | { status: number; headers?: Record<string, string>; body?: object; forwardRows?: number };
+  /** Forwarded, and never answered. */
+  | 'mute'
+  /** Answered by the front. */
+  | { status: number; headers?: Record<string, string>; body?: object };
 
 export interface Front {
   base: string;
@@ -35,7 +37,9 @@ export async function startFront(
   const bodies: Buffer[] = [];
 
   async function forward(request: IncomingMessage, body: Buffer) {
-    const headers = { 'content-type': request.headers['content-type'] ?? '' };
+    const headers = new Headers({ 'content-type': request.headers['content-type'] ?? '' });
+    const key = request.headers['idempotency-key'];
+    if (typeof key === 'string') headers.set('idempotency-key', key);
     const address = typeof target === 'string' ? target : target();
     const answer = await fetch(`${address}${request.url}`, { method: request.method, headers, body });
     return {
@@ -55,15 +59,11 @@ export async function startFront(
     const action = decide(bodies.push(body));
     if (action === 'hold') return;
     if (typeof action === 'object') {
-      const rows = body
-        .toString()
-        .split('\n')
-        .slice(0, action.forwardRows ?? 0);
-      if (rows.length > 0) await forward(request, Buffer.from(rows.join('\n')));
       response.writeHead(action.status, action.headers).end(JSON.stringify(action.body ?? {}));
       return;
     }
     const { status, type, text } = await forward(request, body);
+    if (action === 'mute') return;
     if (action === 'lose') response.destroy();
     else response.writeHead(status, { 'content-type': type }).end(text);
   }

@@ -1,7 +1,7 @@
 /**
  * A proxy on a unix socket in front of a real Redis, for what a network can do to a connection: swallow the
- * replies to a command that Redis has run and then cut, never answer, answer late, lose every packet, or lead to
- * another server.
+ * replies to a command that Redis has run and then cut, cut in the middle of a pipeline, never answer, answer late, lose
+ * every packet, or lead to another server.
  */
 import { once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
@@ -9,8 +9,11 @@ import { join } from 'node:path';
 import type { TestRedis } from './redis-server.js';
 import { until } from './until.js';
 
-/** What happens after a command that a fault waits for: `cut` once Redis has replied, `hold` for ever, `pause` until resumed. */
-export type Fault = 'cut' | 'hold' | 'pause';
+/**
+ * What happens after a command that a fault waits for: `cut` once Redis has replied, `tear`: only half of what was
+ * sent goes on, then as `cut`; `hold` for ever, `pause` until resumed.
+ */
+export type Fault = 'cut' | 'tear' | 'hold' | 'pause';
 
 export interface RedisProxy {
   /** Path of the proxy's socket. */
@@ -70,8 +73,9 @@ export async function startProxy(first: TestRedis): Promise<RedisProxy> {
       if (armed && text.includes(armed.marker)) {
         fault = armed.fault;
         armed = undefined;
+        if (fault === 'tear') upstream.write(chunk.subarray(0, chunk.length / 2));
       }
-      upstream.write(chunk);
+      if (fault !== 'tear') upstream.write(chunk);
     });
     upstream.on('data', (chunk) => {
       isLost ||= isHole;
@@ -83,7 +87,7 @@ export async function startProxy(first: TestRedis): Promise<RedisProxy> {
           client.write(chunk);
         });
       } else if (fault === undefined) client.write(chunk);
-      else if (fault === 'cut') client.destroy();
+      else if (fault !== 'hold') client.destroy();
     });
   });
   // Half-open: a held connection must not end just because the client has.

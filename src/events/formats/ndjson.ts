@@ -6,8 +6,12 @@
  * A line that cannot be parsed becomes a marker in its place, and so does one longer than a whole body may
  * be, whose bytes are passed over without being kept. Empty lines are dropped as they arrive: compressed, a
  * thousand of them are one byte.
+ *
+ * Where a body is cut depends on its bytes and the limits alone, not on the pieces in which they arrive: a second try of
+ * a request with an idempotency key is cut as the first was.
  */
 import { isUtf8 } from 'node:buffer';
+import type { Hash } from 'node:crypto';
 import { isTooDense } from './json.js';
 import { malformedLine, nestedMax, oversizedLine } from './rows.js';
 
@@ -17,12 +21,14 @@ const RETURN = 0x0d;
 const LINE_NESTED_MAX = 64;
 
 export interface Chunk {
-  rows: unknown[];
+  rows: readonly unknown[];
   /** Bytes of its lines. */
   bytes: number;
+  /** Of the body up to the end of the chunk; absent where nobody asked for it. */
+  digest?: string;
 }
 
-interface ChunkLimits {
+export interface ChunkLimits {
   /** Lines in one chunk. */
   rowsMax: number;
   /** Bytes at which a chunk is closed, and of the longest line. */
@@ -70,12 +76,21 @@ function createChunkBuilder({ rowsMax, bytesMax }: ChunkLimits) {
   let tailBytes = 0;
   let skipping = false;
 
+  /** Whether the begun line and its end are an empty line that arrived in two pieces. */
+  const isEmptyTail = (rest: Buffer) =>
+    tailBytes === 1 && rest.length === 1 && rest[0] === NEWLINE && tail[0]?.[0] === RETURN;
+
   /** Ends the begun line. */
   function endTail(rest: Buffer): void {
-    if (skipping || tailBytes + rest.length > bytesMax + 1) segments.push(oversizedLine);
-    else segments.push(...tail, rest);
-    bytes += skipping ? 0 : tailBytes + rest.length;
-    lines++;
+    const lineBytes = tailBytes + rest.length;
+    if (!isEmptyTail(rest)) {
+      if (skipping || lineBytes > bytesMax + 1) segments.push(oversizedLine);
+      else {
+        segments.push(...tail, rest);
+        bytes += lineBytes;
+      }
+      lines++;
+    }
     tail = [];
     tailBytes = 0;
     skipping = false;
@@ -151,19 +166,29 @@ function createChunkBuilder({ rowsMax, bytesMax }: ChunkLimits) {
 /**
  * Cuts a body into chunks of at most `rowsMax` lines; a chunk is closed by the line that brings it to
  * `bytesMax`. Chunks without a row (blank lines only) are left out.
+ * @param hash fed with the bytes of the body; each chunk has its digest (base64url) then
  */
-export async function* readNdjson(body: AsyncIterable<Buffer>, limits: ChunkLimits): AsyncGenerator<Chunk> {
+export async function* readNdjson(
+  body: AsyncIterable<Buffer>,
+  limits: ChunkLimits,
+  hash?: Hash,
+): AsyncGenerator<Chunk> {
   const builder = createChunkBuilder(limits);
+  const drain = () => ({ ...builder.drain(), digest: hash?.copy().digest('base64url') });
   for await (const piece of body) {
+    let hashed = 0;
     let at = builder.take(piece, 0);
     while (builder.isFull()) {
-      const chunk = builder.drain();
+      hash?.update(piece.subarray(hashed, at));
+      hashed = at;
+      const chunk = drain();
       if (chunk.rows.length > 0) yield chunk;
       at = builder.take(piece, at);
     }
+    hash?.update(piece.subarray(hashed));
     builder.keep(piece.subarray(at));
   }
   builder.finish();
-  const chunk = builder.drain();
+  const chunk = drain();
   if (chunk.rows.length > 0) yield chunk;
 }

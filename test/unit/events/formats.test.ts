@@ -1,6 +1,8 @@
 /** The decoders of bodies: what they make of rows at the edges of their bounds, without a service around them. */
+import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { encode } from '@msgpack/msgpack';
+import fc from 'fast-check';
 import t from 'tap';
 import { isTooDense, parseJson } from '../../../src/events/formats/json.js';
 import { parseMsgpack } from '../../../src/events/formats/msgpack.js';
@@ -12,7 +14,7 @@ async function chunksOf(body: string, pieceBytes: number, rowsMax: number, bytes
   const bytes = Buffer.from(body);
   const pieces: Buffer[] = [];
   for (let at = 0; at < bytes.length; at += pieceBytes) pieces.push(bytes.subarray(at, at + pieceBytes));
-  const chunks: unknown[][] = [];
+  const chunks: (readonly unknown[])[] = [];
   for await (const { rows } of readNdjson(Readable.from(pieces), { rowsMax, bytesMax })) chunks.push(rows);
   return chunks;
 }
@@ -77,4 +79,31 @@ t.test('NDJSON: a line of too many lists does not cost the lines around it', asy
     t.equal(rows[1], malformedLine, before);
     t.strictSame(rows[2], { c: [[], []] });
   }
+});
+
+t.test('ndjson: where a body is cut, and the digests there, do not depend on how it arrives', async () => {
+  const line = fc.constantFrom('{"a":1}', '{"b":"é"}', '', ' ', 'x'.repeat(40), '[]', '{', '\t', '"😀"');
+  const ending = fc.constantFrom('\n', '\r\n');
+  const text = fc
+    .array(fc.tuple(line, ending), { maxLength: 30 })
+    .map((lines) => Buffer.from(lines.flat().join('')));
+  const limits = { rowsMax: 4, bytesMax: 30 };
+  async function read(pieces: readonly Buffer[]) {
+    const hash = createHash('sha256');
+    const chunks: unknown[] = [];
+    for await (const chunk of readNdjson(Readable.from(pieces), limits, hash)) chunks.push(chunk);
+    return { chunks, digest: hash.digest('base64url') };
+  }
+  const places = fc.array(fc.nat({ max: 600 }), { maxLength: 12 });
+  await fc.assert(
+    fc.asyncProperty(text, fc.boolean(), places, async (lines, isCut, at) => {
+      const bytes = isCut ? lines.subarray(0, -1) : lines;
+      const ends = [...new Set(at.filter((place) => place < bytes.length))].sort((a, b) => a - b);
+      const pieces = [...ends, bytes.length].map((end, i) => bytes.subarray(ends[i - 1] ?? 0, end));
+      const [whole, inPieces] = [await read([bytes]), await read(pieces)];
+      t.strictSame(inPieces, whole);
+      t.equal(whole.digest, createHash('sha256').update(bytes).digest('base64url'));
+    }),
+    { seed: 3, numRuns: 500 },
+  );
 });
