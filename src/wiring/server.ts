@@ -6,8 +6,8 @@ import { answerClientErrors } from '../plugins/client-errors.js';
 import { sendFrameworkError } from '../plugins/errors.js';
 import { anyone } from '../principal.js';
 
-/** Percent-encoded, the longest system name has three characters a byte. */
-const PARAM_CHARACTERS_MAX = 3 * 256;
+/** Percent-encoded, the longest id has three characters a byte. */
+const PARAM_CHARACTERS_MAX = 3 * 512;
 
 const requestIdPattern = /^[\w.:-]{1,128}$/;
 

@@ -42,7 +42,7 @@ const collect = (message: unknown) => {
   fastify.addHook('onRoute', (route) => void routes.push(route));
 };
 subscribe('fastify.initialization', collect);
-const service = await startApp();
+const service = await startApp({ config: { PSEUDONYM_KEY: 'k'.repeat(32) } });
 unsubscribe('fastify.initialization', collect);
 t.teardown(service.stop);
 const { base } = service;
@@ -221,6 +221,13 @@ const successes: Call[] = [
     headers: json,
     body: JSON.stringify({ systems: ['crm'], endpoint: 'top' }),
   },
+  {
+    name: 'POST /api/v1/compliance/resolve',
+    status: 200,
+    headers: json,
+    body: JSON.stringify({ users: ['alice'], ips: ['192.0.2.1'] }),
+  },
+  { name: 'DELETE /api/v1/subjects/{id}', path: '/api/v1/subjects/alice?kind=user', status: 200 },
   { name: 'GET /api/v1/systems', status: 200 },
   { name: 'GET /api/v1/events/health', status: 200 },
   { name: 'GET /api/v1/events/stats', status: 200 },
@@ -255,6 +262,13 @@ t.test('problems are answered as described', async (t) => {
     asked('top/{metric}', `top/endpoints?${crm}&window=1m`, 422),
     asked('sla/check', 'sla/check?metric=api_latency&system=none&threshold=1', 404),
     { name: 'GET /api/v1/systems', path: '/api/v1/systems?cursor=!', status: 400 },
+    {
+      name: 'POST /api/v1/compliance/resolve',
+      status: 400,
+      headers: json,
+      body: JSON.stringify({ users: [''] }),
+    },
+    { name: 'DELETE /api/v1/subjects/{id}', path: '/api/v1/subjects/alice?kind=session', status: 400 },
     { name: 'GET /problems/{code}', path: '/problems/none', status: 404 },
   ];
   for (const call of calls) await answersAsDescribed(t, call);
@@ -268,6 +282,7 @@ t.test('without Redis, too', async (t) => {
     asked('distinct/{metric}', `distinct/users?${crm}`, 503),
     asked('summary/{system}', 'summary/crm', 503),
     { name: 'GET /api/v1/systems', status: 503 },
+    { name: 'DELETE /api/v1/subjects/{id}', path: '/api/v1/subjects/alice', status: 503 },
     { name: 'GET /api/v1/events/stats', status: 503 },
     { name: 'GET /api/v1/events/health', status: 200 },
     { name: 'GET /readyz', status: 503 },

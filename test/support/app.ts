@@ -4,7 +4,7 @@
  */
 import type { AddressInfo } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
-import type { FastifyInstance } from 'fastify';
+import type { FastifyBaseLogger, FastifyInstance } from 'fastify';
 import { pino } from 'pino';
 import { buildApp } from '../../src/app.js';
 import type { Clock } from '../../src/clock.js';
@@ -26,17 +26,19 @@ interface TestAppOptions {
   clock?: Clock;
   /** A Redis to use, which outlives the app; by default a fresh one that ends with it. */
   redis?: TestRedis;
+  /** Where it logs to; by default nowhere. */
+  log?: FastifyBaseLogger;
 }
 
 const readyDeadlineMs = 20_000;
 const pollMs = 10;
 
 /** Starts the service and waits until it is ready for work. */
-export async function startApp({ config, clock, redis: given }: TestAppOptions = {}): Promise<TestApp> {
+export async function startApp(options: TestAppOptions = {}): Promise<TestApp> {
+  const { config, clock, redis: given, log = pino({ level: 'silent' }) } = options;
   // Most tests write and ask and write again: what they look for is the answer of now, not an earlier one.
   const settings = { ...loadConfig({}), PORT: 0, QUERY_CACHE: 'off' as const, ...config };
   const redis = given ?? (await startRedis());
-  const log = pino({ level: 'silent' });
   const app = await buildApp({ config: settings, address: { path: redis.socket }, log, clock });
   async function stop(): Promise<void> {
     await app.close();
