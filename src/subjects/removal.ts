@@ -53,6 +53,16 @@ export interface Removed {
   next: string | undefined;
 }
 
+interface RemovalTerms {
+  kind: PersonKind;
+  /** In which the id may be listed. */
+  forms: readonly string[];
+  /** The system after which to begin, '' for the first. */
+  after: string;
+  /** The systems that whoever asks may touch; undefined: all. */
+  within: ReadonlySet<string> | undefined;
+}
+
 interface RemovalDependencies {
   redis: Redis;
   retention: Retention;
@@ -111,29 +121,29 @@ export function createRemoval({ redis, retention, clock, timeoutMs }: RemovalDep
     return sum;
   }
 
-  /**
-   * Removes a person from the lists of the systems after one.
-   * @param forms in which the id may be listed
-   * @param after '' to begin
-   * @throws what Redis or the connection fails with
-   */
-  return async (kind: PersonKind, forms: readonly string[], after: string): Promise<Removed> => {
+  /** Removes items from the lists of one system. */
+  async function removeFrom(system: string, items: Buffer, termsOf: (day: string) => Buffer) {
+    const days = await daysOf(system);
+    const calls = Array.from({ length: Math.ceil(days.length / CALL_DAYS) }, (_, i) => {
+      const terms = days.slice(i * CALL_DAYS, (i + 1) * CALL_DAYS).map(termsOf);
+      const key = systemKey(system);
+      return callScript(scripts['remove-items-1'], [key], [recordSeconds(retention), items, ...terms]);
+    });
+    return send(calls);
+  }
+
+  /** Removes a person from the lists of the next systems. @throws what Redis or the connection fails with */
+  return async ({ kind, forms, after, within }: RemovalTerms): Promise<Removed> => {
     const endAt = clock.now() + budgetMs;
     const termsOf = createDayTerms(kind);
     const items = encodePayload(forms);
     const total: Removed = { systems: 0, lists: 0, removed: 0, touched: [], next: undefined };
-    const page = await nextSystems(after);
-    for (const system of page) {
-      if (total.systems > 0 && (total.systems >= systemsMax || clock.now() >= endAt)) {
-        return { ...total, next: page[total.systems - 1] };
-      }
-      const days = await daysOf(system);
-      const calls = Array.from({ length: Math.ceil(days.length / CALL_DAYS) }, (_, i) => {
-        const terms = days.slice(i * CALL_DAYS, (i + 1) * CALL_DAYS).map(termsOf);
-        const key = systemKey(system);
-        return callScript(scripts['remove-items-1'], [key], [recordSeconds(retention), items, ...terms]);
-      });
-      const { lists, removed } = await send(calls);
+    let last = after;
+    for (const [passed, system] of (await nextSystems(after)).entries()) {
+      if (passed >= systemsMax || (passed > 0 && clock.now() >= endAt)) return { ...total, next: last };
+      last = system;
+      if (within && !within.has(system)) continue;
+      const { lists, removed } = await removeFrom(system, items, termsOf);
       total.systems++;
       total.lists += lists;
       total.removed += removed;

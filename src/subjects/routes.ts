@@ -134,10 +134,15 @@ const subjectsRoutes: FastifyPluginAsyncTypebox<SubjectsOptions> = async (app, o
         },
       },
     },
-    async ({ params: { id }, query: { kind, cursor } }) => {
+    async ({ params: { id }, query: { kind, cursor }, principal }) => {
       const forms = [...new Set([...people.formsOf(kind, id), id])];
       const after = fromCursor(cursor);
-      const { next, touched, ...counts } = await removal(kind, forms, after).catch((error: Error) => {
+      const { next, touched, ...counts } = await removal({
+        kind,
+        forms,
+        after,
+        within: principal.systems,
+      }).catch((error: Error) => {
         throw toProblem(error);
       });
       if (touched.length > 0) await invalidate({ systems: touched });

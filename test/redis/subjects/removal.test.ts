@@ -44,7 +44,9 @@ const visit = (user: string, hour: number, fields: Row = {}): Row => ({
   timestamp: atHour(hour),
   ...fields,
 });
-const remove1 = (user: string) => remove('user', [user], '');
+const removeAll = (kind: 'user' | 'ip', ...forms: string[]) =>
+  remove({ kind, forms, after: '', within: undefined });
+const remove1 = (user: string) => removeAll('user', user);
 const isOver = day.end + HOUR_MS;
 /** Hours of the day are gone after this, and it is sealed before. */
 const isSealed = day.start + 7 * DAY_MS;
@@ -81,7 +83,7 @@ t.test(
 t.test('an IP goes from active IPs and from failed logins', async (t) => {
   const failed = { event_type: 'user_login', metadata: { ip: '192.0.2.1', status: 'failed' } };
   await writer.store([visit('bob', 9, failed)]);
-  const { lists, removed } = await remove('ip', ['192.0.2.1'], '');
+  const { lists, removed } = await removeAll('ip', '192.0.2.1');
   t.strictSame({ lists, removed }, { lists: 2, removed: 2 });
   for (const metric of ['active_ips', 'failed_logins']) {
     t.equal((await readTop(redis, 's', metric)).top.counts.size, 0, metric);
@@ -90,9 +92,9 @@ t.test('an IP goes from active IPs and from failed logins', async (t) => {
 
 t.test('every form of an id goes, and removing again changes nothing', async (t) => {
   await writer.store([visit('alice', 9), visit('alice', 9), visit('u_1', 9), visit('bob', 9)]);
-  t.equal((await remove('user', ['u_1', 'alice', 'u_2'], '')).removed, 2);
+  t.equal((await removeAll('user', 'u_1', 'alice', 'u_2')).removed, 2);
   const before = await contentOf(redis);
-  t.strictSame(await remove('user', ['u_1', 'alice', 'u_2'], ''), {
+  t.strictSame(await removeAll('user', 'u_1', 'alice', 'u_2'), {
     systems: 1,
     lists: 0,
     removed: 0,
@@ -198,15 +200,22 @@ t.test('systems are walked by the directory, and a cursor goes on where it stopp
   // Each look at the clock takes two seconds of the five that one request has.
   const slow = { now: () => (at += 2_000) };
   const inParts = createRemoval({ redis, retention, clock: slow, timeoutMs: replyDeadlineMs });
-  const parts = [await inParts('user', ['alice'], '')];
-  for (let next = parts[0].next; next !== undefined; next = parts.at(-1)?.next) {
-    parts.push(await inParts('user', ['alice'], next));
-  }
+  const from = (after: string) => inParts({ kind: 'user', forms: ['alice'], after, within: undefined });
+  const parts = [await from('')];
+  for (let next = parts[0].next; next !== undefined; next = parts.at(-1)?.next) parts.push(await from(next));
   t.ok(parts.length > 1, `${parts.length} parts`);
   t.strictSame(
     parts.flatMap(({ touched }) => touched),
     systems,
   );
+});
+
+t.test('whoever may touch some systems only removes from those only', async (t) => {
+  await writer.store(['a', 'b', 'c'].map((system) => visit('alice', 9, { system })));
+  const within = new Set(['b', 'other']);
+  const { systems, touched, next } = await remove({ kind: 'user', forms: ['alice'], after: '', within });
+  t.strictSame({ systems, touched, next }, { systems: 1, touched: ['b'], next: undefined });
+  t.strictSame((await remove1('alice')).touched, ['a', 'c']);
 });
 
 for (const seed of [1, 2, 3]) {
