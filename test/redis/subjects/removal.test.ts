@@ -210,6 +210,23 @@ t.test('systems are walked by the directory, and a cursor goes on where it stopp
   );
 });
 
+t.test('everything that a removal leaves behind expires', async (t) => {
+  await writer.store([visit('alice', 9), visit('bob', 9)]);
+  await remove1('alice');
+  const keys = await redis.keys('pt:{s}*');
+  t.ok(keys.some((key) => key.includes(':over:')) && keys.some((key) => key.includes(':roll:')));
+  for (const key of keys) t.ok((await redis.pttl(key)) > 0, key);
+});
+
+t.test('without memory nothing is removed', async (t) => {
+  await writer.store([visit('alice', 9), visit('bob', 9)]);
+  const before = await contentOf(redis);
+  await redis.config('SET', 'maxmemory', '1');
+  t.teardown(() => redis.config('SET', 'maxmemory', '0'));
+  await t.rejects(remove1('alice'), /OOM/);
+  t.strictSame(await contentOf(redis), before);
+});
+
 t.test('whoever may touch some systems only removes from those only', async (t) => {
   await writer.store(['a', 'b', 'c'].map((system) => visit('alice', 9, { system })));
   const within = new Set(['b', 'other']);
