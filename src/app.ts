@@ -2,6 +2,7 @@
  * The wiring diagram: what there is, what depends on what, in which order it opens and closes.
  *
  *   write  events/routes -> ingest -> writer (group commit) -> system-writes -> one pipeline -> Redis
+ *   ids    privacy/pseudonyms, asked by ingest, questions and subjects/routes
  *   fold   rollups/rounds (one leader) -> day-folder -> store-day -> Redis
  *   read   compliance/routes -> respond -> cache (memory -> Redis) -> query -> covered -> question -> one pipeline -> Redis
  *
@@ -40,12 +41,15 @@ import stop from './plugins/stop.js';
 import tracing from './plugins/tracing.js';
 import type { RedisAddress } from './redis/connection.js';
 import { createRollups } from './rollups/rounds.js';
+import { createRemoval } from './subjects/removal.js';
+import subjectsRoutes from './subjects/routes.js';
 import systemsRoutes from './systems/routes.js';
 import type { Retention } from './windows/retention.js';
 import { openConfiguredKeys } from './wiring/access.js';
 import { startBackground } from './wiring/background.js';
 import { closeConnections, openConnections } from './wiring/connections.js';
 import { createLimits } from './wiring/limits.js';
+import { openPseudonyms } from './wiring/pseudonyms.js';
 import { createReadPath } from './wiring/read-path.js';
 import { createServer } from './wiring/server.js';
 import { createWritePath } from './wiring/write-path.js';
@@ -77,9 +81,10 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   const keys = options.keys ?? (await openConfiguredKeys(config, clock, log));
   const app = createServer(config, log, randomId);
   const metrics = createMetrics();
+  const pseudonyms = openPseudonyms(config);
   const retention = retentionOf(config);
   const redis = openConnections({ address, config, metrics, log });
-  const shared = { config, retention, clock, metrics, log, randomId };
+  const shared = { config, retention, clock, metrics, log, randomId, pseudonyms };
   const write = createWritePath({ redis: redis.write, ...shared });
   const read = createReadPath({ redis: redis.read, ...shared });
   const limits = createLimits({ address, ...shared });
@@ -168,6 +173,19 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
       await read.cache.invalidate(what);
       read.names.expire();
     },
+  });
+  await app.register(requires('admin', subjectsRoutes), {
+    prefix: '/api/v1',
+    pseudonyms,
+    removal: createRemoval({
+      redis: redis.background,
+      retention,
+      clock,
+      timeoutMs: config.REDIS_INGEST_TIMEOUT_MS,
+    }),
+    invalidate: read.cache.invalidate,
+    remains: { retention, futureMsMax: config.FUTURE_SECONDS_MAX * 1_000 },
+    clock,
   });
   methods.seal();
   return app as unknown as FastifyInstance;

@@ -111,6 +111,23 @@ export const settings = Type.Object({
     30 * DAY_SECONDS,
     'Requests with an idempotency key are known this long.',
   ),
+  PSEUDONYM_KEY: Type.String({
+    default: '',
+    description: 'Key of the pseudonyms that stand for ids of people, 32 characters or more. Empty: none.',
+  }),
+  PSEUDONYM_KEY_FILE: Type.String({ default: '', description: 'File to read PSEUDONYM_KEY from.' }),
+  PSEUDONYM_KEY_PREVIOUS: Type.String({
+    default: '',
+    description: 'The key before it, while what was written under that is still asked about.',
+  }),
+  PSEUDONYM_KEY_PREVIOUS_FILE: Type.String({
+    default: '',
+    description: 'File to read PSEUDONYM_KEY_PREVIOUS from.',
+  }),
+  PSEUDONYM_KEY_ROTATED_AT: Type.String({
+    default: '',
+    description: 'From when PSEUDONYM_KEY writes, RFC 3339. Events of before it keep the form of then.',
+  }),
   RETENTION_MINUTE_SECONDS: whole(7_200, 60, DAY_SECONDS, 'Minute buckets are kept this long.'),
   RETENTION_HOUR_SECONDS: whole(
     7 * DAY_SECONDS,

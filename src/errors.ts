@@ -32,6 +32,7 @@ const problemTable = {
     retryAfterSeconds: 1,
   },
   method_not_allowed: { status: 405, title: 'This method is not offered here' },
+  pseudonyms_off: { status: 409, title: 'There are no pseudonyms here' },
   body_too_large: { status: 413, title: 'The body is too large' },
   batch_too_large: { status: 413, title: 'The batch holds too many events' },
   name_too_long: { status: 414, title: 'A name in the address is too long' },

@@ -14,7 +14,7 @@ const layers: readonly (readonly string[])[] = [
   ['errors', 'metrics', 'config', 'clock', 'problem-schema', 'principal', 'tick-object'],
   ['windows'],
   ['sketches'],
-  ['redis', 'cache', 'access', 'limits', 'workers'],
+  ['redis', 'cache', 'access', 'limits', 'privacy', 'workers'],
   [
     'plugins',
     'events',
@@ -23,6 +23,7 @@ const layers: readonly (readonly string[])[] = [
     'rollups',
     'health',
     'admin',
+    'subjects',
     'stream',
     'threats',
     'snapshots',

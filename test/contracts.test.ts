@@ -48,7 +48,7 @@ for (const [name, script] of Object.entries(scripts)) {
         ...new Set(
           [...text.matchAll(new RegExp(`${array}\\[(\\d+)\\]`, 'g'))].map(([, index]) => Number(index)),
         ),
-      ].sort();
+      ].sort((a, b) => a - b);
     const upTo = (count: number) => Array.from({ length: count }, (_, i) => i + 1);
     if (name.endsWith('-n')) {
       t.strictSame(indexes(code, 'KEYS'), []);

@@ -24,12 +24,16 @@ const whole = Type.Integer();
 const number = Type.Number();
 
 const interval = { standard_error: number, lower: whole, upper: whole };
+const note = Type.Optional(
+  Type.String({ description: 'Where people may count twice, because the key of their pseudonyms changed.' }),
+);
 export const distinctAnswer = Type.Object(
   {
     metric: text,
     count: whole,
     accuracy: Type.String({ description: 'One standard error, as a percentage.' }),
     bound: Type.Object({ ...interval, confidence: number }),
+    note,
     ...said,
   },
   { title: 'Distinct', description: 'How many, with the standard error and a 95% interval.' },
@@ -82,6 +86,7 @@ export const topAnswer = Type.Object(
     k: whole,
     items: Type.Array(item),
     floor: Type.Integer({ description: 'No value that is not tracked has more than this.' }),
+    note,
     ...said,
   },
   { title: 'Top', description: 'The largest counts, each with its bounds.' },
@@ -103,6 +108,7 @@ const uniques = {
 export const summaryAnswer = Type.Object(
   {
     ...about,
+    note,
     hourly: Type.Object({ ...uniques, top_users: Type.Array(item), top_ips: Type.Array(item) }),
     daily: Type.Object(uniques),
   },
@@ -196,6 +202,7 @@ export const seriesAnswer = Type.Object(
     from: said.from,
     to: said.to,
     coverage: said.coverage,
+    note,
     points: Type.Array(
       Type.Object({
         ...step,

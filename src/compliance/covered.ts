@@ -17,6 +17,8 @@ export interface QueryDependencies {
   ask: Ask;
   retention: Retention;
   clock: Clock;
+  /** When the form of ids changed (milliseconds), where it has. */
+  formsChangedAt: number | undefined;
 }
 
 /** What every answer says about itself. */
@@ -74,13 +76,20 @@ export function saidOf({ systems, isAll, window, tz, at }: Scope, now: number) {
   };
 }
 
-export function createCovered({ ask, retention, clock }: QueryDependencies) {
+/** An answer with what it covers. */
+type Covered<Answer> = Answer & {
+  said: Said;
+  /** Whether it is about times of before and after the form of ids changed. */
+  isMixed: boolean;
+};
+
+export function createCovered({ ask, retention, clock, formsChangedAt }: QueryDependencies) {
   /** The question with what its answer covers. */
   function covered<Answer extends Existing>(
     scope: Scope,
     { buckets, from, to, isByHour }: Cover,
     asking: Asking<Answer>,
-  ): Question<Answer & { said: Said }> {
+  ): Question<Covered<Answer>> {
     const { systems } = scope;
     const now = clock.now();
     const places = placesOf(systems, buckets);
@@ -92,6 +101,8 @@ export function createCovered({ ask, retention, clock }: QueryDependencies) {
     const old = buckets.filter(
       (bucket) => bucket.end < keptFrom(bucket) || (isByHour && bucket.start < keptFrom(bucket)),
     );
+    const changedAt = formsChangedAt ?? Number.POSITIVE_INFINITY;
+    const isMixed = from < changedAt && changedAt < Math.min(to, now);
     const histories = systems.map((system) => askHistory(system, old));
     return map(combine({ answer: asking(places), histories: all(histories) }), ({ answer, histories }) => {
       const parts = histories.map((history, i) => {
@@ -102,7 +113,7 @@ export function createCovered({ ask, retention, clock }: QueryDependencies) {
       });
       const coverage = combineCoverage(parts);
       const span = { from: formatInstant(from), to: formatInstant(to) };
-      return { ...answer, said: { ...saidOf(scope, now), ...span, coverage } };
+      return { ...answer, said: { ...saidOf(scope, now), ...span, coverage }, isMixed };
     });
   }
 

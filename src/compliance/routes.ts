@@ -6,12 +6,14 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import type { FastifyRequest, onRequestHookHandler } from 'fastify';
 import type { Clock } from '../clock.js';
+import type { People } from '../privacy/pseudonyms.js';
 import { problemAnswers } from '../problem-schema.js';
+import { frequencyMetrics, personOf } from '../sketches/registry.js';
 import type { Window } from '../windows/cover.js';
 import * as answers from './answer-schemas.js';
 import { readNumber, readPercentile, readPercentiles } from './parameters.js';
 import type { PercentileQueries } from './percentile-query.js';
-import { type Queries, readSubject, summaryOf } from './query.js';
+import { formsOfItem, type Queries, readSubject, summaryOf } from './query.js';
 import type { Respond } from './respond.js';
 import * as schemas from './schemas.js';
 import { readTime, type Scope, type SpanParameters } from './scope.js';
@@ -20,6 +22,7 @@ import type { ReadSystems } from './systems.js';
 export interface ComplianceOptions {
   queries: Queries;
   percentileQueries: PercentileQueries;
+  people: People;
   readSystems: ReadSystems;
   respond: Respond;
   recallHook: onRequestHookHandler;
@@ -40,7 +43,7 @@ export const questionProblems = [
 const problems = problemAnswers(questionProblems);
 
 const complianceRoutes: FastifyPluginAsyncTypebox<ComplianceOptions> = async (app, options) => {
-  const { queries, percentileQueries, readSystems, respond, clock } = options;
+  const { queries, percentileQueries, people, readSystems, respond, clock } = options;
 
   app.addHook('onRequest', options.recallHook);
 
@@ -85,11 +88,10 @@ const complianceRoutes: FastifyPluginAsyncTypebox<ComplianceOptions> = async (ap
     },
     async (request, reply) => {
       const { user_id, ip, ...asked } = request.query;
-      const subject = readSubject({ user_id, ip });
+      const subject = readSubject({ user_id, ip }, people);
+      const terms = { metric: subject.metric, value: subject.forms[0] };
       const scope = await scopeOf(request, asked, '1d');
-      return respond(request, reply, { scope, terms: { ...subject } }, () =>
-        queries.activity(subject, scope),
-      );
+      return respond(request, reply, { scope, terms }, () => queries.activity(subject, scope));
     },
   );
 
@@ -128,9 +130,10 @@ const complianceRoutes: FastifyPluginAsyncTypebox<ComplianceOptions> = async (ap
     async (request, reply) => {
       const { metric } = request.params;
       const { item, ...asked } = request.query;
+      const forms = formsOfItem(people, personOf(frequencyMetrics, metric), item);
       const scope = await scopeOf(request, asked, '1d');
-      return respond(request, reply, { scope, terms: { metric, item } }, () =>
-        queries.frequency(metric, item, scope),
+      return respond(request, reply, { scope, terms: { metric, item: forms[0] } }, () =>
+        queries.frequency(metric, forms, scope),
       );
     },
   );

@@ -6,7 +6,15 @@
  * they cover.
  */
 import { Problem } from '../errors.js';
-import { distinctMetrics, percentileAliases, readGrains, topMetrics, unitOf } from '../sketches/registry.js';
+import type { People } from '../privacy/pseudonyms.js';
+import {
+  distinctMetrics,
+  percentileAliases,
+  personOf,
+  readGrains,
+  topMetrics,
+  unitOf,
+} from '../sketches/registry.js';
 import { quantile } from '../sketches/t-digest.js';
 import { bucketsIn, grains } from '../windows/bucket.js';
 import type { Span, Window } from '../windows/cover.js';
@@ -15,9 +23,11 @@ import { coverRange } from '../windows/range.js';
 import { combineCoverage } from '../windows/retention.js';
 import { createCovered, type QueryDependencies, type Said } from './covered.js';
 import { askEventCounts } from './event-questions.js';
-import { askItemCount, askSamples } from './list-questions.js';
+import { askSamples } from './list-questions.js';
 import { invalid, type Percentile } from './parameters.js';
+import { askItemCounts } from './person-questions.js';
 import type { Place } from './place.js';
+import { formsOfItem, notedTwice } from './query.js';
 import { all, type Question } from './question.js';
 import { isReadByHour, type Kind, type Scope } from './scope.js';
 import { askDistinct } from './set-questions.js';
@@ -26,22 +36,23 @@ import { askDistinct } from './set-questions.js';
 export type Series =
   | { of: 'distinct'; metric: string }
   | { of: 'events' }
-  | { of: 'item'; metric: string; item: string }
+  | { of: 'item'; metric: string; forms: readonly string[] }
   | { of: 'percentiles'; metric: string; percentiles: readonly Percentile[] };
 
 interface SeriesParameters {
   item?: string | undefined;
   percentiles: readonly Percentile[];
+  people: People;
 }
 
 const has = (rows: readonly { metric: string }[], metric: string) =>
   rows.some((row) => row.metric === metric);
 
 /** What a metric name means here. A numeric key that is called like another metric is not reached. */
-export function readSeries(metric: string, { item, percentiles }: SeriesParameters): Series {
+export function readSeries(metric: string, { item, percentiles, people }: SeriesParameters): Series {
   if (has(topMetrics, metric)) {
     if (item === undefined) throw invalid('item', `is required: whose count in ${metric}`);
-    return { of: 'item', metric, item };
+    return { of: 'item', metric, forms: formsOfItem(people, personOf(topMetrics, metric), item) };
   }
   if (item !== undefined) throw invalid('item', `has no meaning for ${metric}`);
   if (metric === 'events') return { of: 'events' };
@@ -95,6 +106,7 @@ export function createSeriesQueries(dependencies: QueryDependencies) {
         const point = { ...startAndEnd(spans[i]), ...pointOf(answer) };
         return coverage === 'complete' ? point : { ...point, coverage };
       }),
+      ...(kind === 'distinct' && answers.some(({ isMixed }) => isMixed) ? notedTwice : {}),
       ...saidOfAll(said, spans),
     };
   }
@@ -129,14 +141,20 @@ export function createSeriesQueries(dependencies: QueryDependencies) {
         return { metric, unit: null, step, ...(await points('distinct', scope, steps, asking, point)) };
       }
       case 'item': {
-        const { metric, item } = series;
-        const asking = (places: readonly Place[]) => askItemCount(metric, item, places);
+        const { metric, forms } = series;
+        const asking = (places: readonly Place[]) => askItemCounts(metric, forms, places);
         const point = ({ count, lower }: { count: number; lower: number }) => ({
           count,
           lower,
           upper: count,
         });
-        return { metric, item, unit: null, step, ...(await points('top', scope, steps, asking, point)) };
+        return {
+          metric,
+          item: forms[0],
+          unit: null,
+          step,
+          ...(await points('top', scope, steps, asking, point)),
+        };
       }
       case 'percentiles': {
         const { metric, percentiles } = series;

@@ -20,7 +20,7 @@ interface SeriesOptions extends Omit<ComplianceOptions, 'queries' | 'percentileQ
 const tags = ['compliance'];
 
 export const seriesRoutes: FastifyPluginAsyncTypebox<SeriesOptions> = async (app, options) => {
-  const { seriesQueries, summaries, readSystems, respond, clock } = options;
+  const { seriesQueries, summaries, people, readSystems, respond, clock } = options;
 
   app.addHook('onRequest', options.recallHook);
 
@@ -40,7 +40,7 @@ export const seriesRoutes: FastifyPluginAsyncTypebox<SeriesOptions> = async (app
       const { system, from, to, step = '1h', tz, item, percentiles } = request.query;
       const { metric } = request.params;
       const list = readPercentiles(percentiles ?? '50,95,99');
-      const series = readSeries(metric, { item, percentiles: list });
+      const series = readSeries(metric, { item, percentiles: list, people });
       const time = rangeScope(from, to, clock.now());
       const zone = readZone(tz);
       const spans = stepSpans(time.span, step, { zone, pointsMax: seriesPointsMax });
@@ -50,7 +50,7 @@ export const seriesRoutes: FastifyPluginAsyncTypebox<SeriesOptions> = async (app
         metric,
         step,
         tz: zone?.name ?? '',
-        ...(item === undefined ? {} : { item }),
+        ...(series.of === 'item' ? { item: series.forms[0] } : {}),
         percentiles: names,
       };
       return respond(request, reply, { scope, terms }, () => seriesQueries(series, scope, { step, spans }));

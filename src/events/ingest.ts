@@ -2,6 +2,9 @@
  * Ingest: rows in, an account of them out. Every row is read, admitted and folded in one pass, without an
  * object per event; then the request waits until Redis has acknowledged all it brought.
  *
+ * Where people have pseudonyms, these take the place of their ids as soon as a row is admitted: nothing that
+ * comes after knows another name.
+ *
  * Lenient (the rule): good rows are stored, bad ones are named by index, code and pointer; no good row at all
  * is a 400, or a 403 where the sender may touch none of their systems. Strict (`Prefer: handling=strict`): any bad row is a 400 and nothing is stored.
  *
@@ -10,6 +13,7 @@
 import type { Clock } from '../clock.js';
 import { Problem, type RowError, type RowErrorCode, rowErrorCodes } from '../errors.js';
 import type { Metrics } from '../metrics.js';
+import type { Pseudonyms } from '../privacy/pseudonyms.js';
 import { foldEvent } from './delta.js';
 import type { Directory } from './directory.js';
 import type { Chunk } from './formats/ndjson.js';
@@ -40,6 +44,8 @@ interface IngestDependencies {
   directory: Directory;
   clock: Clock;
   metrics: Metrics;
+  /** Undefined where ids are kept as they come. */
+  pseudonyms: Pseudonyms | undefined;
   futureMsMax: number;
   /** Milliseconds that minute buckets are kept. */
   minuteRetentionMs: number;
@@ -79,7 +85,7 @@ const lineProblems = new Map<unknown, RowProblem>([
 ]);
 
 export function createIngest(dependencies: IngestDependencies) {
-  const { writer, directory, clock, metrics, futureMsMax, minuteRetentionMs } = dependencies;
+  const { writer, directory, clock, metrics, pseudonyms, futureMsMax, minuteRetentionMs } = dependencies;
   const reader = createEventReader(futureMsMax);
 
   function readRow(row: unknown, now: number, allowed: AllowedSystems): RowProblem | undefined {
@@ -165,6 +171,7 @@ export function createIngest(dependencies: IngestDependencies) {
         place ??= writer.join(bytes); // first, since only what joins may claim a place in the directory
         problem = admissionProblem();
         if (!problem) {
+          if (pseudonyms) pseudonyms.replaceIn(event);
           const delta = marked ? marked.nextDelta(event.system) : place.delta;
           foldEvent(delta, event, place.request, minutesFrom);
           accepted++;

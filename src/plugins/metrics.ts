@@ -7,7 +7,7 @@ import type { FastifyInstance } from 'fastify';
 import fp from 'fastify-plugin';
 import type { Metrics } from '../metrics.js';
 
-const methods = new Set(['GET', 'HEAD', 'POST']);
+const methods = new Set(['GET', 'HEAD', 'POST', 'DELETE']);
 
 export default fp(
   async (app: FastifyInstance, { metrics }: { metrics: Metrics }) => {

@@ -3,6 +3,7 @@
  *
  *   pt:{<system>}                                            the system's record: epoch, since, numeric keys, days to fold
  *   pt:{<system>}:<sketch>:<metric>:<grain>:<bucket>         a sketch
+ *   pt:{<system>}:sealed:all:all:days                        which days are sealed, and when their lists are gone
  *   pt:directory:{names}:<names|last>                        all systems, and the last event of each
  *   pt:cache:{<endpoint>:<systems>:<window>:<bucket>:...}    an answer; with :lock, who computes it
  *   pt:cache:{generations}                                   how often answers were invalidated
@@ -31,6 +32,7 @@ export const sketchKinds = [
   'written',
   'roll',
   'idem',
+  'sealed',
 ] as const;
 export type SketchKind = (typeof sketchKinds)[number];
 
@@ -61,6 +63,9 @@ export const rollSuffix = (day: Bucket): string => sketchSuffix('roll', 'all', d
  * the hour in which they were claimed, one field for each part of a request that is stored.
  */
 export const markerSuffix = (hour: Bucket): string => sketchSuffix('idem', 'all', hour);
+/** What follows the system key in the key of its sealed days: a sorted set, see lua/store-day-1.lua. */
+export const sealedSuffix = 'sealed:all:all:days';
+export const sealedKey = (system: string): string => `${systemKey(system)}:${sealedSuffix}`;
 
 /** All system names (sorted set, every score 0), and the last event of each (hash, epoch milliseconds). */
 export const directoryKeys = { names: 'pt:directory:{names}:names', last: 'pt:directory:{names}:last' };
@@ -172,7 +177,11 @@ export function parseKey(key: string): ParsedKey | undefined {
 
 /** The name of the day that a field of a system's record is about, or undefined where it is about something else. */
 export const parseDayField = (field: string): string | undefined =>
-  /^d:roll:all:day:(\d{4}-\d{2}-\d{2})$/.exec(field)?.[1];
+  field.startsWith('d:') ? parseRollSuffix(field.slice(2)) : undefined;
+
+/** The name of the day whose state has this suffix, or undefined where it is something else. */
+export const parseRollSuffix = (suffix: string): string | undefined =>
+  /^roll:all:day:(\d{4}-\d{2}-\d{2})$/.exec(suffix)?.[1];
 
 /** The numeric key that a field of a system's record is about, or undefined. */
 export const parseNumericField = (field: string): string | undefined =>

@@ -17,6 +17,7 @@ import {
 import { hyperloglogDenseBytes } from '../sketches/hyperloglog.js';
 import { numericKeysMax, reservedNumericKey, topItemsMax } from '../sketches/registry.js';
 import { encodeDigestHeader } from '../sketches/t-digest.js';
+import { sealedSuffix } from './keys.js';
 
 /** Digest lists longer than this are folded by the writer that made them so. */
 export const digestFoldLength = 64;
@@ -64,6 +65,7 @@ const parameters: Record<string, LuaValue> = {
   digest_fold_length: digestFoldLength,
   digest_elements_max: digestElementsMax,
   roll_settle_seconds: rollSettleSeconds,
+  sealed_suffix: sealedSuffix,
   /** Lua's unpack ends near 8,000 values. Even, so that it cuts no pair. */
   slice: 1_000,
 };
@@ -97,6 +99,7 @@ const names = [
   'note-chunk-1',
   'finish-request-1',
   'release-request-1',
+  'remove-items-1',
 ] as const;
 export type ScriptName = (typeof names)[number];
 

@@ -21,6 +21,7 @@ import { topItemsMax, topMetrics } from '../sketches/registry.js';
 import { cutTop, mergeTops } from '../sketches/space-saving.js';
 import { decodeDigest, encodeDigest, mergeDigests } from '../sketches/t-digest.js';
 import { type Bucket, bucketsIn } from '../windows/bucket.js';
+import { MINUTE_MS } from '../windows/civil.js';
 import { type Retention, recordSeconds, ttlSeconds } from '../windows/retention.js';
 import { type DayPlan, type DayState, planDay } from './day-plan.js';
 
@@ -52,6 +53,9 @@ interface Lists {
   digests: PayloadValue[];
 }
 
+/** Writers set lifetimes by plans of up to this age, and seconds are rounded up. */
+const PLAN_AGE_MS = 2 * MINUTE_MS;
+
 const nothing: Lists = { tops: [], digests: [] };
 
 /** Fields and values in turn, as a map. */
@@ -59,6 +63,10 @@ const pairsToMap = (pairs: readonly string[]) =>
   new Map(pairs.flatMap((name, i) => (i % 2 === 0 ? [[name, pairs[i + 1]] as const] : [])));
 
 export function createDayFolder({ redis, retention, clock, timeoutMs }: FolderDependencies) {
+  /** When all lists of a day are gone that are there now, milliseconds. */
+  const listsGoneAt = ({ end }: Bucket): number =>
+    Math.max(clock.now(), end) + Math.max(retention.hour, retention.day) + PLAN_AGE_MS;
+
   async function readState({ system, day }: DayToFold) {
     const calls = [
       call('HGETALL', sketchKey(system, 'roll', 'all', day)),
@@ -84,7 +92,10 @@ export function createDayFolder({ redis, retention, clock, timeoutMs }: FolderDe
     ]);
     const replies = (await readPipeline(redis, calls, timeoutMs)) as string[][];
     const hours = replies.flatMap((pairs, i) =>
-      i % 2 === 0 && pairs.length > 0 ? [decodeTop([pairs, replies[i + 1]] as StoredTop)] : [],
+      // Where every item was removed a floor is left, and it counts.
+      i % 2 === 0 && pairs.length + replies[i + 1].length > 0
+        ? [decodeTop([pairs, replies[i + 1]] as StoredTop)]
+        : [],
     );
     if (hours.length === 0) return nothing;
     const { counts, overcounts, floor } = cutTop(mergeTops(hours), topItemsMax);
@@ -127,8 +138,9 @@ export function createDayFolder({ redis, retention, clock, timeoutMs }: FolderDe
             changes,
             encodePayload([tops, digests]),
             plan?.outcome ?? '',
-            Math.ceil((plan?.lookAgain ?? 0) / 1_000),
+            Math.ceil((plan?.outcome === 'sealed' ? listsGoneAt(day) : (plan?.lookAgain ?? 0)) / 1_000),
             plan?.isPartial ? 1 : 0,
+            Math.floor(clock.now() / 1_000),
           ],
         ),
       ],

@@ -5,8 +5,7 @@
  */
 import { parseDayField, parseNumericField } from '../redis/keys.js';
 import { reservedNumericKey } from '../sketches/registry.js';
-import { type Bucket, bucketAt } from '../windows/bucket.js';
-import { DAY_MS, daysFromCivil } from '../windows/civil.js';
+import { type Bucket, dayNamed } from '../windows/bucket.js';
 
 export interface NotedDay {
   day: Bucket;
@@ -20,11 +19,6 @@ export interface SystemRecord {
   numericKeys: string[];
   /** Oldest first. */
   days: NotedDay[];
-}
-
-function dayNamed(name: string): Bucket {
-  const [year, month, day] = name.split('-').map(Number);
-  return bucketAt('day', daysFromCivil(year, month, day) * DAY_MS);
 }
 
 /** Reads a record: fields and values in turn. */

@@ -59,14 +59,25 @@ function failedLoginIp(event: EventFields): string | undefined {
   return event.type === LOGIN && saysFailed(event.status) ? event.ip : undefined;
 }
 
+/** What an id names that may tell who somebody is. */
+export const personKinds = ['user', 'session', 'ip'] as const;
+export type PersonKind = (typeof personKinds)[number];
+
+interface FieldRow {
+  name: string;
+  read: (event: EventFields) => string | undefined;
+  /** Of fields that hold such ids. */
+  person?: PersonKind;
+}
+
 /** The fields that are tallied, in tally order. */
-export const fields: readonly { name: string; read: (event: EventFields) => string | undefined }[] = [
-  { name: 'user', read: (event) => event.user },
-  { name: 'session', read: (event) => event.session },
-  { name: 'ip', read: (event) => event.ip },
+export const fields: readonly FieldRow[] = [
+  { name: 'user', read: (event) => event.user, person: 'user' },
+  { name: 'session', read: (event) => event.session, person: 'session' },
+  { name: 'ip', read: (event) => event.ip, person: 'ip' },
   { name: 'endpoint', read: (event) => event.endpoint },
   { name: 'type', read: (event) => eventTypes[event.type] },
-  { name: 'failedLoginIp', read: failedLoginIp },
+  { name: 'failedLoginIp', read: failedLoginIp, person: 'ip' },
 ];
 
 interface MetricRow {
@@ -100,6 +111,10 @@ export const frequencyMetrics: readonly MetricRow[] = [
   { metric: 'ips', field: from('ip') },
   { metric: 'endpoints', field: from('endpoint') },
 ];
+
+/** Whose ids are the items of a metric, undefined where they are nobody's. */
+export const personOf = (rows: readonly MetricRow[], metric: string): PersonKind | undefined =>
+  fields[rows.find((row) => row.metric === metric)?.field ?? -1]?.person;
 
 /** Which grain answers which window. What is not here is a 422. */
 export const readGrains = {

@@ -1,8 +1,8 @@
 /** The directory as a question: which systems there are that the asker may see, by name, a page at a time. */
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { Type } from 'typebox';
-import { Problem } from '../errors.js';
 import { problemAnswers } from '../problem-schema.js';
+import { fromCursor, toCursor } from '../redis/cursor.js';
 import { directoryKeys } from '../redis/keys.js';
 import { type Call, call, callScript, readPipeline, type Store, toProblem } from '../redis/pipeline.js';
 import { scripts } from '../redis/scripts.js';
@@ -44,16 +44,6 @@ const answer = Type.Object(
   },
   { title: 'Systems', description: 'Names in ascending order, with the time of the last event of each.' },
 );
-
-const toCursor = (name: string) => Buffer.from(name).toString('base64url');
-
-function fromCursor(cursor: string | undefined): string {
-  if (cursor === undefined) return '';
-  const name = Buffer.from(cursor, 'base64url').toString();
-  if (name !== '' && toCursor(name) === cursor) return name;
-  const detail = 'is not a cursor of this list';
-  throw new Problem('parameter_invalid', `cursor ${detail}`, { errors: [{ pointer: '/cursor', detail }] });
-}
 
 const systemsRoutes: FastifyPluginAsyncTypebox<SystemsOptions> = async (app, { redis, timeoutMs }) => {
   async function read(calls: Call[]): Promise<unknown[]> {

@@ -82,6 +82,12 @@ export function bucketAt(grain: Grain, at: number): Bucket {
   return { grain, name: nameOf(grain, start), start, end };
 }
 
+/** The day of a name that a day's bucket carries. */
+export function dayNamed(name: string): Bucket {
+  const [year, month, day] = name.split('-').map(Number);
+  return bucketAt('day', daysFromCivil(year, month, day) * DAY_MS);
+}
+
 /** The buckets of a grain that touch [from, to), oldest first. */
 export function bucketsIn(grain: Grain, from: number, to: number): Bucket[] {
   const buckets: Bucket[] = [];

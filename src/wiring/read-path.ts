@@ -13,6 +13,7 @@ import { createReadSystems } from '../compliance/systems.js';
 import type { Config } from '../config.js';
 import type { Metrics } from '../metrics.js';
 import { sendAnswer, sendHeld, wantsFresh } from '../plugins/answers.js';
+import { type People, plainPeople } from '../privacy/pseudonyms.js';
 import type { Store } from '../redis/pipeline.js';
 import { createSystemNames } from '../redis/system-names.js';
 import type { Retention } from '../windows/retention.js';
@@ -25,12 +26,14 @@ interface ReadPathDependencies {
   metrics: Metrics;
   log: FastifyBaseLogger;
   randomId: () => string;
+  pseudonyms: People | undefined;
 }
 
 export function createReadPath(dependencies: ReadPathDependencies) {
   const { redis, config, retention, clock, metrics, log, randomId } = dependencies;
+  const people = dependencies.pseudonyms ?? plainPeople;
   const timeoutMs = config.REDIS_QUERY_TIMEOUT_MS;
-  const query = { ask: createAsk(redis, timeoutMs), retention, clock };
+  const query = { ask: createAsk(redis, timeoutMs), retention, clock, formsChangedAt: people.changedAt };
   const names = createSystemNames({ redis, timeoutMs, clock });
   const cache = createAnswerCache({
     redis,
@@ -46,6 +49,7 @@ export function createReadPath(dependencies: ReadPathDependencies) {
   const answering = { cache, recall: createRecall(cache, clock), send: sendAnswer, sendHeld, wantsFresh };
   return {
     ask: query.ask,
+    people,
     names,
     cache,
     queries,

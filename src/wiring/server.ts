@@ -6,8 +6,8 @@ import type { Config } from '../config.js';
 import { answerClientErrors } from '../plugins/client-errors.js';
 import { sendFrameworkError } from '../plugins/errors.js';
 
-/** Percent-encoded, the longest system name has three characters a byte. */
-const PARAM_CHARACTERS_MAX = 3 * 256;
+/** Percent-encoded, the longest id has three characters a byte. */
+const PARAM_CHARACTERS_MAX = 3 * 512;
 
 /** Of everything but events, whose routes have a limit of their own. */
 const BODY_BYTES_MAX = 2 * 1024 ** 2;

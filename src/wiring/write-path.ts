@@ -13,6 +13,7 @@ import { createRepeatFilter } from '../events/repeat-filter.js';
 import { createSystemWrites } from '../events/system-writes.js';
 import { createWriter } from '../events/writer.js';
 import type { Metrics } from '../metrics.js';
+import type { Pseudonyms } from '../privacy/pseudonyms.js';
 import { createClaims } from '../redis/claims.js';
 import type { Store } from '../redis/pipeline.js';
 import { type Retention, recordSeconds } from '../windows/retention.js';
@@ -25,10 +26,11 @@ interface WritePathDependencies {
   metrics: Metrics;
   log: FastifyBaseLogger;
   randomId: () => string;
+  pseudonyms: Pseudonyms | undefined;
 }
 
 export function createWritePath(dependencies: WritePathDependencies) {
-  const { redis, config, retention, clock, metrics, log, randomId } = dependencies;
+  const { redis, config, retention, clock, metrics, log, randomId, pseudonyms } = dependencies;
   const timeoutMs = config.REDIS_INGEST_TIMEOUT_MS;
   const filter = createRepeatFilter(config.REPEAT_FILTER_VALUES_MAX);
   const folder = createDigestFolder({ redis, timeoutMs, metrics, log });
@@ -63,6 +65,7 @@ export function createWritePath(dependencies: WritePathDependencies) {
     directory,
     clock,
     metrics,
+    pseudonyms,
     futureMsMax: config.FUTURE_SECONDS_MAX * 1_000,
     minuteRetentionMs: retention.minute,
   });

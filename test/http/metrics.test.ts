@@ -145,6 +145,6 @@ t.test('no series is added by what clients choose to send', async (t) => {
   );
   for (const [, label, value] of labels) {
     if (label === 'reason') t.ok(value in rowErrorCodes, value);
-    if (label === 'method') t.ok(['GET', 'HEAD', 'POST', 'other'].includes(value), value);
+    if (label === 'method') t.ok(['GET', 'HEAD', 'POST', 'DELETE', 'other'].includes(value), value);
   }
 });

@@ -42,7 +42,7 @@ const collect = (message: unknown) => {
   fastify.addHook('onRoute', (route) => void routes.push(route));
 };
 subscribe('fastify.initialization', collect);
-const service = await startApp();
+const service = await startApp({ config: { PSEUDONYM_KEY: 'k'.repeat(32) } });
 unsubscribe('fastify.initialization', collect);
 t.teardown(service.stop);
 const { base } = service;
@@ -94,7 +94,7 @@ t.test('every operation says what it is, takes and answers', async (t) => {
       t.equal('application/problem+json' in content, isProblem, `${name} ${status}: a problem or not`);
       t.equal(
         'Retry-After' in headers,
-        isProblem && ['409', '429', '503'].includes(status),
+        isProblem && (['429', '503'].includes(status) || description.includes('request_in_flight')),
         `${name} ${status}: when to come back`,
       );
     }
@@ -222,6 +222,13 @@ const successes: Call[] = [
     headers: json,
     body: JSON.stringify({ systems: ['crm'], endpoint: 'top' }),
   },
+  {
+    name: 'POST /api/v1/compliance/resolve',
+    status: 200,
+    headers: json,
+    body: JSON.stringify({ users: ['alice'], ips: ['192.0.2.1'] }),
+  },
+  { name: 'DELETE /api/v1/subjects/{id}', path: '/api/v1/subjects/alice?kind=user', status: 200 },
   { name: 'GET /api/v1/systems', status: 200 },
   { name: 'GET /api/v1/events/health', status: 200 },
   { name: 'GET /api/v1/events/stats', status: 200 },
@@ -258,6 +265,13 @@ t.test('problems are answered as described', async (t) => {
     asked('top/{metric}', `top/endpoints?${crm}&window=1m`, 422),
     asked('sla/check', 'sla/check?metric=api_latency&system=none&threshold=1', 404),
     { name: 'GET /api/v1/systems', path: '/api/v1/systems?cursor=!', status: 400 },
+    {
+      name: 'POST /api/v1/compliance/resolve',
+      status: 400,
+      headers: json,
+      body: JSON.stringify({ users: [''] }),
+    },
+    { name: 'DELETE /api/v1/subjects/{id}', path: '/api/v1/subjects/alice?kind=session', status: 400 },
     { name: 'GET /problems/{code}', path: '/problems/none', status: 404 },
   ];
   for (const call of calls) await answersAsDescribed(t, call);
@@ -271,6 +285,7 @@ t.test('without Redis, too', async (t) => {
     asked('distinct/{metric}', `distinct/users?${crm}`, 503),
     asked('summary/{system}', 'summary/crm', 503),
     { name: 'GET /api/v1/systems', status: 503 },
+    { name: 'DELETE /api/v1/subjects/{id}', path: '/api/v1/subjects/alice', status: 503 },
     { name: 'GET /api/v1/events/stats', status: 503 },
     { name: 'GET /api/v1/events/health', status: 200 },
     { name: 'GET /readyz', status: 503 },

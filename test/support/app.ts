@@ -4,7 +4,7 @@
  */
 import type { AddressInfo } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
-import type { FastifyInstance } from 'fastify';
+import type { FastifyBaseLogger, FastifyInstance } from 'fastify';
 import { pino } from 'pino';
 import { buildApp } from '../../src/app.js';
 import type { Clock } from '../../src/clock.js';
@@ -27,6 +27,8 @@ interface TestAppOptions {
   clock?: Clock;
   /** A Redis to use, which outlives the app; by default a fresh one that ends with it. */
   redis?: TestRedis;
+  /** Where it logs to; by default nowhere. */
+  log?: FastifyBaseLogger;
 }
 
 interface AppOnOptions extends Omit<TestAppOptions, 'redis'> {
@@ -37,11 +39,12 @@ const readyDeadlineMs = 20_000;
 const pollMs = 10;
 
 /** Starts the service and waits until it is ready for work. */
-export async function startApp({ config, clock, redis: given }: TestAppOptions = {}): Promise<TestApp> {
+export async function startApp(options: TestAppOptions = {}): Promise<TestApp> {
+  const { redis: given, ...rest } = options;
   const redis = given ?? (await startRedis());
   const stopRedis = async () => (given ? undefined : redis.stop());
   try {
-    const started = await startAppOn({ config, clock, address: { path: redis.socket } });
+    const started = await startAppOn({ ...rest, address: { path: redis.socket } });
     async function stop(): Promise<void> {
       await started.stop();
       await stopRedis();
@@ -54,10 +57,10 @@ export async function startApp({ config, clock, redis: given }: TestAppOptions =
 }
 
 /** Starts the service on what is at an address, and waits until it is ready for work. */
-export async function startAppOn({ config, clock, address }: AppOnOptions): Promise<Omit<TestApp, 'redis'>> {
+export async function startAppOn(options: AppOnOptions): Promise<Omit<TestApp, 'redis'>> {
+  const { config, clock, address, log = pino({ level: 'silent' }) } = options;
   // Most tests write and ask and write again: what they look for is the answer of now, not an earlier one.
   const settings = { ...loadConfig({}), PORT: 0, QUERY_CACHE: 'off' as const, ...config };
-  const log = pino({ level: 'silent' });
   const app = await buildApp({ config: settings, address, log, clock });
   const stop = () => app.close();
   try {

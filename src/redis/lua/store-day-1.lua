@@ -11,7 +11,8 @@ ARGV[6]  msgpack: { tops, digests }
                     the floor is the overcount of the item ''
            digests  { suffix, ttl, blob }...
 ARGV[7]  '' more lists follow, 'rolled', or 'sealed': the hours are not read again
-ARGV[8]  epoch seconds when to look at a rolled day again    ARGV[9]  1 where some hours were gone already, else 0
+ARGV[8]  epoch seconds: when to look at a rolled day again, or when all lists of a sealed one are gone
+ARGV[9]  1 where some hours were gone already, else 0    ARGV[10]  now, epoch seconds
 P        parameters, from scripts.ts
 
 Returns  { 'ok' }, or with nothing stored { 'fenced', token in use }, { 'epoch' }, { 'changed' }, { 'sealed' }
@@ -20,7 +21,7 @@ local root, call = KEYS[1], redis.call
 local suffix, state_ttl, token = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local epoch, changes = ARGV[4], ARGV[5]
 local tops, digests = unpack(cmsgpack.unpack(ARGV[6]))
-local outcome, look_again, partial = ARGV[7], ARGV[8], ARGV[9]
+local outcome, look_again, partial, now = ARGV[7], ARGV[8], ARGV[9], ARGV[10]
 local prefix, state = root .. ':', root .. ':' .. suffix
 
 -- Names with their numbers as one list, the number first or last.
@@ -70,6 +71,9 @@ if outcome ~= '' then
   call('HSET', state, 'rolled', changes, 'partial', partial)
   if outcome == 'sealed' then
     call('HSET', state, 'sealed', 1)
+    call('ZREMRANGEBYSCORE', prefix .. P.sealed_suffix, '-inf', now)
+    call('ZADD', prefix .. P.sealed_suffix, look_again, suffix)
+    call('EXPIRE', prefix .. P.sealed_suffix, state_ttl)
     call('HDEL', root, 'd:' .. suffix)
   else
     call('HSET', root, 'd:' .. suffix, look_again)

@@ -135,7 +135,7 @@ t.test('without memory a late part is stored whole or not at all, and a fold too
 /** A fold of one list, as the leader with token 1 stores it. */
 function storeCall(changes: string, outcome = '') {
   const lists = encodePayload([[['top-day', 'over-day', 951, ['cyd'], [1], [], []]], []]);
-  const terms = ['roll', 950, 1, 'e1', changes, lists, outcome, nowSeconds, 0];
+  const terms = ['roll', 950, 1, 'e1', changes, lists, outcome, nowSeconds, 0, nowSeconds];
   return callScript(scripts['store-day-1'], [rootKey], terms);
 }
 

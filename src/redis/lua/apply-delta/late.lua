@@ -3,21 +3,29 @@
 -- list as a head has it: suffix, (overcounts' suffix,) TTL }.
 -- The state is a hash: changes (how often the day was written since it was over), and of the last fold: rolled (the
 -- changes it had seen), token (fencing), partial, sealed. Of a sealed day the hours are not read again, so what goes
--- to them goes to the day's own lists too.
+-- to them goes to the day's own lists too. It is among the sealed days for as long as any list of it may live.
+
+local function expect_sealed_days(key)
+  local kind = call('TYPE', key).ok
+  expect(kind == 'zset' or kind == 'none', key)
+end
 
 -- The states of the days that late operations touch, by suffix.
 local function check_late(prefix, sections)
   local days = {}
   for _, operations in ipairs(sections) do
     for _, op in ipairs(operations) do
-      local state, ttl = heads[op[1]][4], heads[op[1]][5]
+      local head = heads[op[1]]
+      local state, ttl = head[4], head[5]
       if state and not days[state] then
         local key = prefix .. state
         local found = call('HMGET', key, 'changes', 'sealed')
         local changes = found[1] or '0'
         expect(changes:match('^%d+$') and #changes < 16, key)
-        days[state] = { key = key, ttl = ttl + 0, sealed = found[2] }
+        if found[2] then expect_sealed_days(prefix .. P.sealed_suffix) end
+        days[state] = { key = key, ttl = ttl + 0, sealed = found[2], lists_ttl = 0 }
       end
+      if state then days[state].lists_ttl = math.max(days[state].lists_ttl, head[3], head[#head]) end
     end
   end
   return days
@@ -68,7 +76,11 @@ local function mark_late(root, days)
   for suffix, day in pairs(days) do
     call('HINCRBY', day.key, 'changes', 1)
     call('EXPIRE', day.key, day.ttl)
-    if not day.sealed then
+    if day.sealed then
+      local sealed = root .. ':' .. P.sealed_suffix
+      call('ZADD', sealed, 'GT', now + day.lists_ttl, suffix)
+      call('EXPIRE', sealed, day.ttl)
+    else
       local field, due = 'd:' .. suffix, now + P.roll_settle_seconds
       local noted = tonumber(call('HGET', root, field) or '') or math.huge
       if noted > due then call('HSET', root, field, due) end

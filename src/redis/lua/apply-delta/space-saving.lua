@@ -44,6 +44,8 @@ local function write_tops(operations, lists)
     if list.absent > 0 then
       if list.card == 0 then call('EXPIRE', list.key, list.ttl) end
       if floor > 0 then in_slices('HSET', list.overs, entering) end
+      -- All items of a list may have been removed: then its floor lives on, and has to as long as the new list.
+      if list.card == 0 and floor > 0 then call('EXPIRE', list.overs, list.ttl) end
       local excess = list.card + list.absent - P.top_items_max
       if excess > 0 then cut(list, excess) end
     end
