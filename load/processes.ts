@@ -7,7 +7,8 @@ import { fileURLToPath } from 'node:url';
 import { Redis } from 'ioredis';
 import { startRedis, type TestRedis } from '../test/support/redis-server.js';
 
-async function freePort(): Promise<number> {
+/** A port that nobody listens on. */
+export async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address() as { port: number };
@@ -62,6 +63,22 @@ async function redisCpuSeconds(redis: Redis): Promise<number> {
   const info = await redis.info('cpu');
   const line = (name: string) => Number(new RegExp(`^${name}:(.*)`, 'm').exec(info)?.[1]);
   return line('used_cpu_user') + line('used_cpu_sys');
+}
+
+/** The service on a port and with settings as given, and nothing else. */
+export async function startServiceAt(port: number, env: Record<string, string>) {
+  const child = run('../src/server.js', [], { PORT: String(port), HOST: '127.0.0.1', ...env });
+  await untilAnswers(`http://127.0.0.1:${port}/readyz`);
+  return {
+    base: `http://127.0.0.1:${port}`,
+    pid: child.pid,
+    stop: () => end(child),
+    async kill(): Promise<void> {
+      const exited = once(child, 'exit');
+      child.kill('SIGKILL');
+      await exited;
+    },
+  };
 }
 
 /** The service, on a Redis of its own where none is given. */
