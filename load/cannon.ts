@@ -59,10 +59,11 @@ async function shoot(
 export function fire({
   path,
   bodies,
+  headers: more = {},
   ...aim
-}: Aim & { path: string; bodies: readonly string[] }): Promise<Shot> {
+}: Aim & { path: string; bodies: readonly string[]; headers?: Record<string, string> }): Promise<Shot> {
   const bodiesEach = Math.ceil(bodies.length / aim.connections);
-  const headers = { 'content-type': 'application/json' };
+  const headers = { 'content-type': 'application/json', ...more };
   return shoot(aim, (connection) =>
     Array.from({ length: bodiesEach }, (_, i) => {
       const body = bodies[(connection * bodiesEach + i) % bodies.length];
