@@ -34,6 +34,7 @@ import type { RedisAddress } from './redis/connection.js';
 import { createRollups } from './rollups/rounds.js';
 import systemsRoutes from './systems/routes.js';
 import type { Retention } from './windows/retention.js';
+import { createAdministration } from './wiring/administration.js';
 import { startBackground } from './wiring/background.js';
 import { closeConnections, openConnections } from './wiring/connections.js';
 import { createReadPath } from './wiring/read-path.js';
@@ -126,13 +127,12 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   await app.register(complianceRoutes, { prefix: '/api/v1/compliance', clock, ...read });
   await app.register(seriesRoutes, { prefix: '/api/v1/compliance', clock, ...read });
   await app.register(systemsRoutes, { prefix: '/api/v1', ...questioning });
-  await app.register(adminRoutes, {
-    prefix: '/api/v1/admin',
-    async invalidate(what: Invalidation) {
-      await read.cache.invalidate(what);
-      read.names.expire();
-    },
-  });
+  const invalidate = async (what: Invalidation) => {
+    await read.cache.invalidate(what);
+    read.names.expire();
+  };
+  const administration = createAdministration({ redis: redis.background, invalidate, ...shared });
+  await app.register(adminRoutes, { prefix: '/api/v1/admin', slow: read.slow, ...administration });
   methods.seal();
   return app as unknown as FastifyInstance;
 }

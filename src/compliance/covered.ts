@@ -93,7 +93,10 @@ export function createCovered({ ask, retention, clock }: QueryDependencies) {
       (bucket) => bucket.end < keptFrom(bucket) || (isByHour && bucket.start < keptFrom(bucket)),
     );
     const histories = systems.map((system) => askHistory(system, old));
-    return map(combine({ answer: asking(places), histories: all(histories) }), ({ answer, histories }) => {
+    const question = combine({ answer: asking(places), histories: all(histories) });
+    scope.work.buckets += places.length;
+    scope.work.commands += question.calls.length;
+    return map(question, ({ answer, histories }) => {
       const parts = histories.map((history, i) => {
         const own = <Fact>(facts: Fact[] = []) => facts.slice(i * buckets.length, (i + 1) * buckets.length);
         const facts = factsOf(buckets, own(answer.exists), own(answer.hours));

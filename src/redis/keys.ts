@@ -3,10 +3,11 @@
  *
  *   pt:{<system>}                                            the system's record: epoch, since, numeric keys, days to fold
  *   pt:{<system>}:<sketch>:<metric>:<grain>:<bucket>         a sketch
- *   pt:directory:{names}:<names|last>                        all systems, and the last event of each
+ *   pt:directory:{names}:<names|last|purged>                 all systems, the last event of each, those purged of late
  *   pt:cache:{<endpoint>:<systems>:<window>:<bucket>:...}    an answer; with :lock, who computes it
  *   pt:cache:{generations}                                   how often answers were invalidated
  *   pt:lease:{<job>}:<holder|token>                          who does a job that one process does for all
+ *   pt:purge:{<ticket>}                                      a purge that waits to be confirmed or continued
  *
  * The braces are a Redis Cluster hash tag: all keys of one system live in one slot, so one script can update
  * them. Outside text (system names, numeric metadata keys) is percent-encoded here, so that `{`, `}`, `:`,
@@ -53,8 +54,15 @@ export const writtenKey = (system: string, day: Bucket): string => sketchKey(sys
 /** What follows the system key in the key of a day's rollup state: a hash, see lua/apply-delta/late.lua. */
 export const rollSuffix = (day: Bucket): string => sketchSuffix('roll', 'all', day);
 
-/** All system names (sorted set, every score 0), and the last event of each (hash, epoch milliseconds). */
-export const directoryKeys = { names: 'pt:directory:{names}:names', last: 'pt:directory:{names}:last' };
+/**
+ * All system names (sorted set, every score 0), the last event of each (hash, epoch milliseconds), and those that
+ * were purged of late (sorted set by when, in an order that only grows).
+ */
+export const directoryKeys = {
+  names: 'pt:directory:{names}:names',
+  last: 'pt:directory:{names}:last',
+  purged: 'pt:directory:{names}:purged',
+};
 
 /** What makes two questions the same one. */
 export interface CacheQuestion {
@@ -121,7 +129,17 @@ export const leaseKeys = (job: string) => ({
   token: `pt:lease:{${encodePart(job)}}:token`,
 });
 
-interface ParsedKey {
+/** A purge that waits for its next request, by the ticket that was given out for it. */
+export const purgeKey = (ticket: string): string => `pt:purge:{${encodePart(ticket)}}`;
+
+/**
+ * The pattern of SCAN for the keys of systems whose names begin so, or for those of one system; what a name encodes
+ * to means nothing special in a pattern.
+ */
+export const systemsPattern = (start: string): string => `${ROOT_PREFIX}${encodePart(start)}*`;
+export const systemPattern = (system: string): string => `${systemKey(system)}*`;
+
+export interface ParsedKey {
   system: string;
   /** Absent for the system's own record. */
   sketch?: { kind: SketchKind; metric: string; grain: string; bucket: string };
@@ -147,6 +165,9 @@ export function parseKey(key: string): ParsedKey | undefined {
   if (metric === undefined || !(sketchKinds as readonly string[]).includes(kind)) return undefined;
   return { system, sketch: { kind: kind as SketchKind, metric, grain, bucket } };
 }
+
+/** What follows the key of a system in one of its other keys, whatever that is; '' for its record. */
+export const suffixOf = (system: string, key: string): string => key.slice(systemKey(system).length + 1);
 
 /** The name of the day that a field of a system's record is about, or undefined where it is about something else. */
 export const parseDayField = (field: string): string | undefined =>

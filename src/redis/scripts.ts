@@ -79,7 +79,7 @@ export interface Script {
 const names = [
   'apply-delta-n',
   'fold-digests-1',
-  'register-systems-2',
+  'register-systems-3',
   'list-systems-2',
   'check-membership-n',
   'read-top-1',
@@ -92,6 +92,10 @@ const names = [
   'store-day-1',
   'read-day-1',
   'read-frequency-n',
+  'renew-epoch-1',
+  'unlink-keys-1',
+  'finish-purge-1',
+  'forget-systems-3',
 ] as const;
 export type ScriptName = (typeof names)[number];
 

@@ -9,6 +9,8 @@ import t from 'tap';
 import { Check, Errors, type XSchema } from 'typebox/schema';
 import { parse } from 'yaml';
 import { contentTypes } from '../../src/events/body.js';
+import { sketchKey, systemKey } from '../../src/redis/keys.js';
+import { bucketAt } from '../../src/windows/bucket.js';
 import { startApp } from '../support/app.js';
 import { event, json, msgpack, ndjson, send } from '../support/http.js';
 
@@ -182,6 +184,15 @@ const asked = (question: string, path: string, status = 200): Call => ({
   status,
 });
 
+const today = bucketAt('day', Date.now());
+const sketchKeys = [
+  systemKey('crm'),
+  sketchKey('crm', 'bloom', 'users', today),
+  sketchKey('crm', 'cm', 'users', today),
+  sketchKey('crm', 'hll', 'users', today),
+  sketchKey('crm', 'digest', 'latency_ms', bucketAt('hour', Date.now())),
+];
+
 const successes: Call[] = [
   { name: sendOne, status: 201, headers: json, body: JSON.stringify(good) },
   { name: sendOne, status: 201, headers: json, body: JSON.stringify([good, bad]) },
@@ -221,6 +232,16 @@ const successes: Call[] = [
     headers: json,
     body: JSON.stringify({ systems: ['crm'], endpoint: 'top' }),
   },
+  { name: 'POST /api/v1/admin/purge', status: 200, headers: json, body: JSON.stringify({ system: 'crm' }) },
+  { name: 'GET /api/v1/admin/keys', path: '/api/v1/admin/keys?system=crm&limit=3', status: 200 },
+  ...sketchKeys.map((key) => ({
+    name: 'GET /api/v1/admin/keys/{key}',
+    path: `/api/v1/admin/keys/${encodeURIComponent(key)}`,
+    status: 200,
+  })),
+  { name: 'GET /api/v1/admin/systems/{system}', path: '/api/v1/admin/systems/crm', status: 200 },
+  { name: 'GET /api/v1/admin/settings', status: 200 },
+  { name: 'GET /api/v1/admin/slow-queries', status: 200 },
   { name: 'GET /api/v1/systems', status: 200 },
   { name: 'GET /api/v1/events/health', status: 200 },
   { name: 'GET /api/v1/events/stats', status: 200 },
@@ -255,6 +276,10 @@ t.test('problems are answered as described', async (t) => {
     asked('top/{metric}', `top/endpoints?${crm}&window=1m`, 422),
     asked('sla/check', 'sla/check?metric=api_latency&system=none&threshold=1', 404),
     { name: 'GET /api/v1/systems', path: '/api/v1/systems?cursor=!', status: 400 },
+    { name: 'GET /api/v1/admin/keys', path: '/api/v1/admin/keys?cursor=!', status: 400 },
+    { name: 'GET /api/v1/admin/keys/{key}', path: '/api/v1/admin/keys/none', status: 404 },
+    { name: 'POST /api/v1/admin/purge', status: 400, headers: json, body: '{}' },
+    { name: 'POST /api/v1/admin/purge', status: 409, headers: json, body: '{"confirm":"none"}' },
     { name: 'GET /problems/{code}', path: '/problems/none', status: 404 },
   ];
   for (const call of calls) await answersAsDescribed(t, call);
@@ -268,6 +293,15 @@ t.test('without Redis, too', async (t) => {
     asked('distinct/{metric}', `distinct/users?${crm}`, 503),
     asked('summary/{system}', 'summary/crm', 503),
     { name: 'GET /api/v1/systems', status: 503 },
+    { name: 'GET /api/v1/admin/keys', status: 503 },
+    { name: 'GET /api/v1/admin/systems/{system}', path: '/api/v1/admin/systems/crm', status: 503 },
+    { name: 'GET /api/v1/admin/keys/{key}', path: '/api/v1/admin/keys/pt:%7Bcrm%7D', status: 503 },
+    {
+      name: 'POST /api/v1/admin/purge',
+      status: 503,
+      headers: json,
+      body: JSON.stringify({ system: 'crm' }),
+    },
     { name: 'GET /api/v1/events/stats', status: 503 },
     { name: 'GET /api/v1/events/health', status: 200 },
     { name: 'GET /readyz', status: 503 },

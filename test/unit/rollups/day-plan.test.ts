@@ -1,7 +1,7 @@
 /** What is to be done with a day, at every time of its life. */
 import t from 'tap';
+import { parseRecord } from '../../../src/redis/system-record.js';
 import { type DayState, dueFrom, planDay } from '../../../src/rollups/day-plan.js';
-import { parseRecord } from '../../../src/rollups/record.js';
 import { bucketAt } from '../../../src/windows/bucket.js';
 import { DAY_MS, HOUR_MS, MINUTE_MS } from '../../../src/windows/civil.js';
 import { now, retention } from '../../support/write-path.js';
