@@ -15,7 +15,7 @@ import { scan, scanStart } from '../redis/scan.js';
 import { acceptKey, type SystemFilter } from '../redis/system-filter.js';
 
 /** How long one request may walk, milliseconds. */
-export const walkMs = 5_000;
+export const walkMs = 10_000;
 /** Keys of a sketch that are asked how large they are. */
 const measuredMax = 100;
 /** Elements of a key that `MEMORY USAGE` looks at. */

@@ -6,9 +6,10 @@ import { Redis } from 'ioredis';
 import t from 'tap';
 import { createPurge } from '../../src/admin/purge.js';
 import { createTickets } from '../../src/admin/purge-tickets.js';
+import { createSystemWrites } from '../../src/events/system-writes.js';
 import { directoryKeys, purgeKey, suffixOf, systemKey } from '../../src/redis/keys.js';
 import { encodePayload } from '../../src/redis/payload.js';
-import { callScript, readPipeline } from '../../src/redis/pipeline.js';
+import { callScript, type Outcome, readPipeline, runPipeline } from '../../src/redis/pipeline.js';
 import { type ScriptName, scripts } from '../../src/redis/scripts.js';
 import { parseRecord } from '../../src/redis/system-record.js';
 import { suffixesWritten } from '../../src/redis/written-keys.js';
@@ -17,7 +18,7 @@ import { bucketAt } from '../../src/windows/bucket.js';
 import { DAY_MS, HOUR_MS } from '../../src/windows/civil.js';
 import { startRedis } from '../support/redis-server.js';
 import { createRollupProcess } from '../support/rollups.js';
-import { createWritePath, now, type Row, retention } from '../support/write-path.js';
+import { createWritePath, deltaOf, now, type Row, retention } from '../support/write-path.js';
 
 const server = await startRedis();
 const redis = new Redis(server.url, { protocol: 2 });
@@ -108,6 +109,41 @@ t.test('what was stored under an earlier epoch is sent again in full', async (t)
     '6',
   );
 });
+
+t.test(
+  'what a request has stored before a purge is sent again, where the rest of it came after',
+  async (t) => {
+    const path = await createWritePath({ socket: server.socket, clock });
+    t.teardown(() => path.close());
+    const { metrics, filter, folder } = path;
+    const timeoutMs = 5_000;
+    const writes = createSystemWrites({
+      redis,
+      filter,
+      folder,
+      retention,
+      clock,
+      timeoutMs,
+      metrics,
+      randomId,
+    });
+    const { systems } = deltaOf(rowsAt(now, 4_000));
+    const planned = writes.plan([...systems.values()]);
+    t.ok(planned.calls.length > 2, `${planned.calls.length} calls`);
+    const outcomes: Outcome[] = [];
+    for (const [place, { call }] of planned.calls.entries()) {
+      if (place === 2) await redis.del(await redis.keys(`${root}*`));
+      outcomes.push(...(await runPipeline(redis, [call], timeoutMs)));
+    }
+    t.strictSame(await writes.settle(planned, outcomes), []);
+    const [day, hour] = [bucketAt('day', now).name, bucketAt('hour', now).name];
+    t.strictSame(await redis.hvals(`${root}:count:events:day:${day}`), ['4000']);
+    t.equal(await redis.zscore(`${root}:top:event_types:hour:${hour}`, 'user_login'), '4000');
+    const users = await redis.pfcount(`${root}:hll:users:hour:${hour}`);
+    t.ok(Math.abs(users - 4_000) < 150, `${users} users`);
+    t.equal(filter.epochOf('s'), await redis.hget(root, 'epoch'), 'and is remembered');
+  },
+);
 
 t.test(
   'the last step is refused where more was written than it knows of, or under another epoch',
