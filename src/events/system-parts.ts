@@ -232,6 +232,11 @@ export function systemParts(delta: SystemDelta, context: PartContext): SystemPar
     }
   }
   gatherer.finish();
-  const parts = cutter.finish().map((cut) => ({ system, epoch, freshEpoch, ...cut }));
+  const parts = cutter.finish().map((cut, place) => ({
+    system,
+    epoch,
+    freshEpoch: `${freshEpoch}.${place}`, // so that a purge between two parts is noticed
+    ...cut,
+  }));
   return { parts, written };
 }

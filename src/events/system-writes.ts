@@ -109,7 +109,7 @@ export function createSystemWrites(dependencies: SystemWritesDependencies) {
     for (const [part, epoch] of system.stored) {
       if (epoch === newest) continue;
       system.stored.delete(part);
-      again.push(part);
+      again.push({ ...part, freshEpoch: randomId() }); // its own may have been in use
     }
     if (again.length > 0) return { ...system, parts: again };
     if (system.generation === filter.generation) {
