@@ -134,6 +134,34 @@ export function createMetrics() {
       help: '1 where this process folds days, else 0.',
       registers,
     }),
+    limitDecisions: new Counter({
+      name: 'papertrail_limit_decisions_total',
+      help: 'Decisions of the rate limits, by policy and outcome.',
+      labelNames: ['policy', 'outcome'],
+      registers,
+    }),
+    limitLeases: new Counter({
+      name: 'papertrail_limit_leases_total',
+      help: 'Times that a lease of a token bucket was to be renewed in Redis, by outcome.',
+      labelNames: ['outcome'],
+      registers,
+    }),
+    limitsLocal: new Gauge({
+      name: 'papertrail_limits_local',
+      help: '1 while this process limits by itself because Redis cannot be asked, else 0.',
+      registers,
+    }),
+    connectionsRefused: new Counter({
+      name: 'papertrail_connections_refused_total',
+      help: 'Connections closed on arrival because CONNECTIONS_MAX were open.',
+      registers,
+    }),
+    accessRefused: new Counter({
+      name: 'papertrail_access_refused_total',
+      help: 'Requests refused because of who sent them, by reason.',
+      labelNames: ['reason'],
+      registers,
+    }),
     slowQueries: new Counter({
       name: 'papertrail_slow_queries_total',
       help: 'Questions that took SLOW_QUERY_MS or longer, by endpoint and by where the answer came from.',
@@ -149,6 +177,18 @@ export function createMetrics() {
       name: 'papertrail_redis_errors_total',
       help: 'Connection errors with Redis, by connection.',
       labelNames: ['connection'],
+      registers,
+    }),
+    clusterMasters: new Gauge({
+      name: 'papertrail_cluster_masters',
+      help: 'Masters of the Redis Cluster that serve slots, by connection and by whether they are connected or away.',
+      labelNames: ['connection', 'state'],
+      registers,
+    }),
+    clusterRedirects: new Counter({
+      name: 'papertrail_cluster_redirects_total',
+      help: 'Calls that a node of the Redis Cluster refused because their slot is or goes elsewhere, by kind.',
+      labelNames: ['kind'],
       registers,
     }),
     ready: new Gauge({

@@ -7,10 +7,9 @@
  *
  * Sizes are those of `MEMORY USAGE`, which looks at a few elements of a list, a hash or a sorted set.
  */
-import type { Redis } from 'ioredis';
 import type { Clock } from '../clock.js';
 import { type ParsedKey, type SketchKind, sketchKinds } from '../redis/keys.js';
-import { call, readPipeline, toProblem } from '../redis/pipeline.js';
+import { call, readPipeline, type Store, toProblem } from '../redis/pipeline.js';
 import { scan, scanStart } from '../redis/scan.js';
 import { acceptKey, type SystemFilter } from '../redis/system-filter.js';
 
@@ -47,7 +46,7 @@ export interface Census {
 }
 
 export interface AdminRedis {
-  redis: Redis;
+  redis: Store;
   clock: Clock;
   timeoutMs: number;
 }
@@ -82,7 +81,8 @@ export async function takeCensus(
   kinds?: ReadonlySet<SketchKind>,
 ): Promise<Census> {
   const counted = new Map<CensusKind, Counted>();
-  const rest = await scan({ ...admin, match: filter.match, from: scanStart, budgetMs: walkMs }, (keys) => {
+  const { match, sibling } = filter;
+  const rest = await scan({ ...admin, match, sibling, from: scanStart, budgetMs: walkMs }, (keys) => {
     for (const key of keys) {
       const parsed = acceptKey(key, filter, kinds);
       if (!parsed) continue;

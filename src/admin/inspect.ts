@@ -18,7 +18,6 @@ import {
   countRecordBytes,
   decodeCountMinHeader,
 } from '../sketches/count-min.js';
-import { SketchFormatError } from '../sketches/envelope.js';
 import { decodeHll, distinctBounds, estimate } from '../sketches/hyperloglog.js';
 import { decodeDigest, decodeDigestHeader } from '../sketches/t-digest.js';
 import { formatInstant } from '../windows/instant.js';
@@ -206,7 +205,6 @@ export async function inspectKey({ redis, timeoutMs }: AdminRedis, key: string) 
   try {
     return { ...name, ttl_seconds: Number(ttl), bytes: Number(bytes), state: say(own as never) };
   } catch (error) {
-    if (error instanceof SketchFormatError) throw unreadable(key, error);
-    throw error;
+    throw unreadable(key, error as Error);
   }
 }

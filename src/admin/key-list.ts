@@ -34,7 +34,8 @@ export async function listKeys(admin: AdminRedis, { filter, kinds, cursor, limit
   const found = new Map<string, { key: string; system: string; sketch: string }>();
   const from = fromCursor(cursor);
   const step = Math.min(stepKeys, Math.max(limit, 100));
-  const walk = { ...admin, match: filter.match, from, budgetMs: PAGE_MS, step };
+  const { match, sibling } = filter;
+  const walk = { ...admin, match, sibling, from, budgetMs: PAGE_MS, step };
   const rest = await scan(walk, (keys) => {
     for (const key of keys) {
       const parsed = acceptKey(key, filter, kinds);

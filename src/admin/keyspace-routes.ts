@@ -28,7 +28,7 @@ const tags = ['operations'];
 
 export const keyspaceRoutes: FastifyPluginAsyncTypebox<KeyspaceOptions> = async (app, options) => {
   const { admin, turns, config, slow } = options;
-  const walking = problemAnswers(['parameter_invalid', 'internal', 'overloaded', 'redis_unavailable']);
+  const walking = problemAnswers(['parameter_invalid', 'overloaded', 'redis_unavailable']);
 
   app.get(
     '/keys',
@@ -75,7 +75,7 @@ export const keyspaceRoutes: FastifyPluginAsyncTypebox<KeyspaceOptions> = async 
         params: schemas.keyParams,
         response: {
           200: schemas.keyAnswer,
-          ...problemAnswers(['not_found', 'sketch_unreadable', 'internal', 'redis_unavailable']),
+          ...problemAnswers(['not_found', 'sketch_unreadable', 'redis_unavailable']),
         },
       },
     },

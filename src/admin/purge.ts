@@ -91,8 +91,8 @@ export function createPurge(dependencies: PurgeDependencies) {
 
   function filterOf({ scope, systems }: Pick<Purge, 'scope' | 'systems'>): SystemFilter {
     const chosen = new Set(systems);
-    const { match } = systemFilter(scope.system, scope.pattern);
-    return { match, accepts: (system) => chosen.has(system) };
+    const { match, sibling } = systemFilter(scope.system, scope.pattern);
+    return { match, sibling, accepts: (system) => chosen.has(system) };
   }
 
   /** @throws Problem question_too_large, redis_unavailable */
@@ -145,7 +145,7 @@ export function createPurge(dependencies: PurgeDependencies) {
     const filter = filterOf(purge);
     const from = purge.cursor ?? scanStart;
     purge.cursor = await scan(
-      { redis, match: filter.match, from, budgetMs, clock, timeoutMs },
+      { redis, match: filter.match, sibling: filter.sibling, from, budgetMs, clock, timeoutMs },
       async (keys) => {
         count(purge, await deleteKeys(keys, purge, epoch, filter));
         return undefined;

@@ -8,8 +8,8 @@ function shown(name: string, value: unknown): string | number | boolean {
   if (typeof value === 'number' || typeof value === 'boolean') return value;
   const text = String(value);
   if (isSecretSetting(name)) return text === '' ? '' : HIDDEN;
-  // Up to the last @ of what stands before the path: a password may hold any other sign.
-  return text.replace(/\/\/[^/?#\s]*@/g, `//${HIDDEN}@`);
+  // Up to the last @, since a password may hold any sign; and where an address names it as a parameter.
+  return text.replace(/\/\/\S*@/g, `//${HIDDEN}@`).replace(/([?&]password=)[^&#\s]*/gi, `$1${HIDDEN}`);
 }
 
 /** Every setting by its name. */

@@ -4,8 +4,7 @@
  *
  * Redis down or slow: a Problem 503; nothing is guessed and nothing waits.
  */
-import type { Redis } from 'ioredis';
-import { type Call, readPipeline, toProblem } from '../redis/pipeline.js';
+import { type Call, readPipeline, type Store, toProblem } from '../redis/pipeline.js';
 
 export interface Question<Answer> {
   calls: Call[];
@@ -49,7 +48,7 @@ export function map<From, To>(question: Question<From>, change: (answer: From) =
 const TRIP_CALLS_MAX = 2_000;
 
 /** Asks, in one round trip unless the question is very large. @throws Problem redis_unavailable, internal */
-export function createAsk(redis: Redis, timeoutMs: number) {
+export function createAsk(redis: Store, timeoutMs: number) {
   return async <Answer>(question: Question<Answer>): Promise<Answer> => {
     const replies: unknown[] = [];
     try {

@@ -81,7 +81,7 @@ export function createRecallHook({
   wantsFresh,
 }: Pick<RespondDependencies, 'recall' | 'send' | 'sendHeld' | 'wantsFresh'>) {
   return (request: FastifyRequest, reply: FastifyReply, done: () => void): void => {
-    const answer = request.method === 'GET' && !wantsFresh(request) ? recall.recall(request.url) : undefined;
+    const answer = request.method === 'GET' && !wantsFresh(request) ? recall.recall(request) : undefined;
     if (!answer) done();
     else if (!sendHeld(request, reply, answer)) void send(request, reply, answer);
   };
@@ -121,7 +121,7 @@ export function createRespond({
       throw error;
     }
     noteIfSlow(question.endpoint, asked, startedAt, answer.state);
-    recall.remember(request.url, asked.scope, read, compute);
+    recall.remember(request, asked.scope, read, compute);
     // The bytes are those of an answer; the type provider checks what computes them.
     return (await send(request, reply, answer)) as unknown as Answer;
   };

@@ -45,7 +45,7 @@ const noWork = (): Work => ({ buckets: 0, commands: 0 });
 export interface Scope {
   /** Ascending, each once. */
   systems: readonly string[];
-  /** Whether these are all there are. */
+  /** Whether these are all there are that the asker may see. */
   isAll: boolean;
   /** As asked; null for a range. */
   window: Window | null;

@@ -14,10 +14,17 @@
  * Several processes that take in new systems at the same moment may pass the bound together, each by at most
  * the systems of its pipelines in flight; every reply brings the count that all of them have reached.
  */
-import type { Redis } from 'ioredis';
 import { directoryKeys, systemKey } from '../redis/keys.js';
 import { encodePayload } from '../redis/payload.js';
-import { type Call, call, callScript, type Outcome, readPipeline } from '../redis/pipeline.js';
+import {
+  type Call,
+  call,
+  callScript,
+  type Outcome,
+  readPipeline,
+  runPipeline,
+  type Store,
+} from '../redis/pipeline.js';
 import { scripts } from '../redis/scripts.js';
 import type { SystemDelta } from './delta.js';
 
@@ -33,7 +40,7 @@ export interface Registration {
 }
 
 interface DirectoryDependencies {
-  redis: Redis;
+  redis: Store;
   systemsMax: number;
   timeoutMs: number;
   /** Seconds the directory lives after a write. */
@@ -165,19 +172,19 @@ export function createDirectory({ redis, systemsMax, timeoutMs, recordSeconds, n
         purgeSeen = pairs[i + 1];
       }
       if (doubtful.size === 0) return;
-      const looking = doubtful;
+      const looking = [...doubtful];
       doubtful = new Map();
-      try {
-        const calls = [...looking.keys()].map((system) => call('EXISTS', systemKey(system)));
-        const exists = await readPipeline(redis, calls, timeoutMs);
-        for (const [place, [system, at]] of [...looking].entries()) {
-          if (exists[place] === 0) continue;
+      const calls = looking.map(([system]) => call('EXISTS', systemKey(system)));
+      const outcomes = await runPipeline(redis, calls, timeoutMs);
+      for (const [place, [system, at]] of looking.entries()) {
+        const outcome = outcomes[place];
+        if (outcome.error) {
+          // Its master is away: it is looked for at the next look, and the others need not wait.
+          if (!doubtful.has(system)) doubtful.set(system, at);
+        } else if (outcome.reply !== 0) {
           known.set(system, at);
           later.set(system, at);
         }
-      } catch (error) {
-        for (const [system, at] of looking) if (!doubtful.has(system)) doubtful.set(system, at);
-        throw error;
       }
     },
 

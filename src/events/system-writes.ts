@@ -9,11 +9,17 @@
  * - a full digest list: nothing of that part was stored; the list is folded and the part sent again;
  * - an error: the system's requests fail.
  */
-import type { Redis } from 'ioredis';
 import type { Clock } from '../clock.js';
 import type { Metrics } from '../metrics.js';
 import { systemKey } from '../redis/keys.js';
-import { type Outcome, ReplyError, runPipeline, sentAgain } from '../redis/pipeline.js';
+import {
+  isCluster,
+  type Outcome,
+  ReplyError,
+  runPipeline,
+  type Store,
+  sentAgain,
+} from '../redis/pipeline.js';
 import type { Retention } from '../windows/retention.js';
 import type { SystemDelta } from './delta.js';
 import type { DigestFolder } from './digest-folder.js';
@@ -23,7 +29,7 @@ import type { RepeatFilter } from './repeat-filter.js';
 import { type SystemParts, systemParts } from './system-parts.js';
 
 interface SystemWritesDependencies {
-  redis: Redis;
+  redis: Store;
   filter: RepeatFilter;
   folder: DigestFolder;
   retention: Retention;
@@ -72,6 +78,7 @@ export function createSystemWrites(dependencies: SystemWritesDependencies) {
     calls: packCalls(
       systems.flatMap(({ parts }) => parts),
       planner,
+      isCluster(redis),
     ),
   });
 

@@ -12,13 +12,12 @@
  *
  * Redis down: requests fail at once; those in flight fail when the connection breaks or the time is up.
  */
-import type { Redis } from 'ioredis';
 import { Problem } from '../errors.js';
 import type { Metrics } from '../metrics.js';
-import { isUnsent, type Outcome, runPipeline } from '../redis/pipeline.js';
-import { createDelta, type Delta } from './delta.js';
+import { isUnsent, type Outcome, runPipeline, type Store } from '../redis/pipeline.js';
+import { createDelta, type Delta, type SystemDelta } from './delta.js';
 import type { Directory } from './directory.js';
-import type { SystemWrites } from './system-writes.js';
+import type { Failure, SystemWrites } from './system-writes.js';
 
 /** A group is closed at this many events, so that encoding it never blocks the event loop for long. */
 const GROUP_EVENTS_MAX = 20_000;
@@ -40,7 +39,7 @@ export interface Place {
 }
 
 interface WriterDependencies {
-  redis: Redis;
+  redis: Store;
   directory: Directory;
   writes: SystemWrites;
   pipelinesInFlightMax: number;
@@ -57,6 +56,28 @@ function problemOf(error: Error): Problem {
     return new Problem('outcome_unknown', detail, {}, { cause: error });
   }
   return new Problem('ingest_failed', 'Redis refused the write', {}, { cause: error });
+}
+
+/**
+ * What each request that failed is told. That nothing was stored is true only where nothing of it was sent: on a
+ * cluster one node may be away while another has stored its part of the same request.
+ */
+function errorsByRequest(failures: readonly Failure[], stored: Iterable<SystemDelta>): Map<number, Error> {
+  const errors = new Map<number, Error>();
+  if (failures.length === 0) return errors;
+  for (const { delta, error } of failures) {
+    for (const id of delta.requests) {
+      const earlier = errors.get(id);
+      if (!earlier || isUnsent(earlier)) errors.set(id, error);
+    }
+  }
+  for (const { requests } of stored) {
+    for (const id of requests) {
+      const error = errors.get(id);
+      if (error && isUnsent(error)) errors.set(id, new Error('a part of it was stored', { cause: error }));
+    }
+  }
+  return errors;
 }
 
 export function createWriter(dependencies: WriterDependencies) {
@@ -84,20 +105,26 @@ export function createWriter(dependencies: WriterDependencies) {
     metrics.pipelineBytes.observe(planned.calls.reduce((sum, { bytes }) => sum + bytes, 0));
     metrics.groupCommitEvents.observe(group.delta.events);
     if (group.delta.samplesDropped > 0) metrics.numericKeysDropped.inc(group.delta.samplesDropped);
-    const failures = new Map<number, Error>();
+    const failures: Failure[] = [];
     for (const registration of registrations) {
       const outcome = outcomes.shift() as Outcome;
-      if (outcome.error) for (const id of group.requests.keys()) failures.set(id, outcome.error);
+      for (const [system] of outcome.error ? registration.entries : []) {
+        failures.push({
+          delta: group.delta.systems.get(system) as SystemDelta,
+          error: outcome.error as Error,
+        });
+      }
       directory.settle(registration, outcome);
     }
     const stored = new Set(systems);
-    for (const { delta, error } of await writes.settle(planned, outcomes)) {
-      stored.delete(delta);
-      for (const id of delta.requests) failures.set(id, error);
+    for (const failure of await writes.settle(planned, outcomes)) {
+      stored.delete(failure.delta);
+      failures.push(failure);
     }
     directory.stored(stored);
+    const errors = errorsByRequest(failures, stored);
     for (const [id, { resolve, reject }] of group.requests) {
-      const error = failures.get(id);
+      const error = errors.get(id);
       if (error) reject(problemOf(error));
       else resolve();
     }

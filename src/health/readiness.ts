@@ -2,11 +2,12 @@
 import type { FastifyBaseLogger } from 'fastify';
 import type { Redis } from 'ioredis';
 import type { Metrics } from '../metrics.js';
-import { call, readPipeline } from '../redis/pipeline.js';
+import { call, readPipeline, type Store } from '../redis/pipeline.js';
+import { mastersOf } from '../redis/store.js';
 
 interface ReadinessDependencies {
   /** The connections that work needs; the first is asked. */
-  connections: readonly [Redis, ...Redis[]];
+  connections: readonly [Store, ...Store[]];
   /** Whether the directory of systems has been read. */
   directoryLoaded: () => boolean;
   evictionAllowed: boolean;
@@ -38,22 +39,29 @@ export function createReadiness(dependencies: ReadinessDependencies) {
   const isReady = () => Object.values(checks()).every((check) => check === 'ok');
   metrics.observeReady(isReady);
 
+  /** The policy of one server, undefined where it is not connected. */
+  async function policyOf(redis: Redis): Promise<string | undefined> {
+    try {
+      const [reply] = await readPipeline(redis, [call('CONFIG', 'GET', 'maxmemory-policy')], timeoutMs);
+      return (reply as string[])[1] ?? 'unknown';
+    } catch (error) {
+      return (error as Error).name === 'ReplyError' ? 'unknown' : undefined;
+    }
+  }
+
   return {
     checks,
     isReady,
-    /** Asks Redis for its eviction policy. Managed services may not tell; that is logged and let pass. */
+    /**
+     * Asks Redis for its eviction policy, on a cluster every master: the worst counts. Managed services may not tell;
+     * that is logged and let pass. One that is not connected is asked at a later look.
+     */
     async lookAtEviction(): Promise<void> {
-      try {
-        const [reply] = await readPipeline(
-          connections[0],
-          [call('CONFIG', 'GET', 'maxmemory-policy')],
-          timeoutMs,
-        );
-        policy = (reply as string[])[1] ?? 'unknown';
-      } catch (error) {
-        if ((error as Error).name !== 'ReplyError') return; // not connected: asked again at the next look
-        policy = 'unknown';
-      }
+      const found = await Promise.all(mastersOf(connections[0]).map(policyOf));
+      const told = found.flatMap((one) => one ?? []);
+      if (told.length === 0) return;
+      const wrong = told.find((one) => one !== 'noeviction' && one !== 'unknown');
+      policy = wrong ?? (told.includes('unknown') ? 'unknown' : 'noeviction');
       if (policy === 'unknown')
         log.warn('Redis does not tell its maxmemory-policy; make sure it is noeviction');
       else if (evictionCheck() !== 'ok') log.error(evictionCheck());

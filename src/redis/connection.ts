@@ -1,6 +1,6 @@
 /**
- * Connections to Redis: one for writes, one for questions and one for work in the background, so that a question
- * never waits behind a pipeline of updates, and nobody behind the lists of a whole day.
+ * Connections to Redis: one for writes, one for questions, one for work in the background and one for limits, so that
+ * a question never waits behind a pipeline of updates, and nobody behind the lists of a whole day.
  *
  * ioredis by default sends unanswered commands again after a reconnect and queues without bound while there
  * is none. Both are switched off: the first would count events twice and report success, the second would
@@ -14,18 +14,19 @@
 import type { FastifyBaseLogger } from 'fastify';
 import { Redis, type RedisOptions } from 'ioredis';
 import type { Metrics } from '../metrics.js';
+import type { NodeAccess } from './cluster/address.js';
 import { scripts } from './scripts.js';
 
 /** Whoever does not answer commands in time is not waited for when he is left. */
 const DISCONNECT_MS_MAX = 100;
 const RECONNECT_MS_MAX = 500;
 
-export type ConnectionName = 'write' | 'read' | 'background';
+export type ConnectionName = 'write' | 'read' | 'background' | 'limits';
 
-/** Where Redis is: a `redis://` or `rediss://` URL, a unix socket or a port. */
-export type RedisAddress = string | { path: string } | { host: string; port: number };
+/** Where Redis is: a URL, a unix socket or a port. store.ts knows the URLs of clusters, ioredis the others. */
+export type RedisAddress = string | { path: string } | ({ host: string; port: number } & NodeAccess);
 
-interface ConnectionDependencies {
+export interface ConnectionDependencies {
   address: RedisAddress;
   name: ConnectionName;
   connectTimeoutMs: number;

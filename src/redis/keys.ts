@@ -7,7 +7,8 @@
  *   pt:cache:{<endpoint>:<systems>:<window>:<bucket>:...}    an answer; with :lock, who computes it
  *   pt:cache:{generations}                                   how often answers were invalidated
  *   pt:lease:{<job>}:<holder|token>                          who does a job that one process does for all
- *   pt:purge:{<ticket>}                                      a purge that waits to be confirmed or continued
+ *   pt:purge:{names}:<ticket>                                a purge that waits to be confirmed or continued
+ *   pt:limit:{<key's name or address>:<policy>}              when the token bucket of a limit is full again
  *
  * The braces are a Redis Cluster hash tag: all keys of one system live in one slot, so one script can update
  * them. Outside text (system names, numeric metadata keys) is percent-encoded here, so that `{`, `}`, `:`,
@@ -63,6 +64,11 @@ export const directoryKeys = {
   last: 'pt:directory:{names}:last',
   purged: 'pt:directory:{names}:purged',
 };
+
+/** What begins the keys that belong to no system. The first name of a system's key is in braces, so none is in both. */
+const globalPrefixes = ['pt:directory:{', 'pt:cache:{', 'pt:lease:{', 'pt:purge:{', 'pt:limit:{'] as const;
+
+export const isGlobalKey = (key: string): boolean => globalPrefixes.some((prefix) => key.startsWith(prefix));
 
 /** What makes two questions the same one. */
 export interface CacheQuestion {
@@ -129,8 +135,15 @@ export const leaseKeys = (job: string) => ({
   token: `pt:lease:{${encodePart(job)}}:token`,
 });
 
-/** A purge that waits for its next request, by the ticket that was given out for it. */
-export const purgeKey = (ticket: string): string => `pt:purge:{${encodePart(ticket)}}`;
+/** The token bucket of a policy for one subject: the name of an API key, or a client address. */
+export const limitKey = (policy: string, subject: string): string =>
+  `pt:limit:{${encodePart(subject)}:${encodePart(policy)}}`;
+
+/**
+ * A purge that waits for its next request, by the ticket that was given out for it; in the slot of the directory,
+ * which a purge needs anyway.
+ */
+export const purgeKey = (ticket: string): string => `pt:purge:{names}:${encodePart(ticket)}`;
 
 /**
  * The pattern of SCAN for the keys of systems whose names begin so, or for those of one system; what a name encodes

@@ -9,6 +9,7 @@
  * A pipeline that is not answered in time takes its connection with it: replies that came late would
  * otherwise be matched to nothing. What was under way then has an unknown outcome.
  */
+import { tracingChannel } from 'node:diagnostics_channel';
 import type { Redis } from 'ioredis';
 import { Problem } from '../errors.js';
 import { type Script, scriptBySha } from './scripts.js';
@@ -29,16 +30,37 @@ export const callScript = (script: Script, keys: string[], args: Argument[], bin
   binary,
 });
 
+/** The masters of a cluster as one place to send calls to (cluster/cluster.ts). */
+export interface Cluster {
+  readonly isCluster: true;
+  /** `ready` where calls can be sent to at least one master. */
+  readonly status: 'connecting' | 'ready';
+  readonly masters: readonly Redis[];
+  /** The master that serves a slot; undefined where none is known to. */
+  masterOf(slot: number): Redis | undefined;
+  /** Told at every (re)connect to a master. */
+  on(event: 'ready', listener: () => void): void;
+  disconnect(): void;
+  /** As `runPipeline`; each call goes to the node of its key. */
+  run(calls: readonly Call[], timeoutMs: number): Promise<Outcome[]>;
+}
+
+/** Where calls are sent to. */
+export type Store = Redis | Cluster;
+
+export const isCluster = (store: Store): store is Cluster => store.isCluster;
+
 /** An error that Redis answered with; what it answered it to had no effect. */
 export class ReplyError extends Error {
   override name = 'ReplyError';
 }
 
-/** Whether an error says that Redis does not answer, or not now, and nothing about the question. */
+const notNow =
+  /^(LOADING|BUSY|MASTERDOWN|TRYAGAIN|CLUSTERDOWN|MOVED|ASK)\b|access a non local key|undeclared keys were accessed/;
+
+/** Whether an error says that Redis does not answer, or not now or not here, and nothing about the question. */
 export function isUnavailable(error: Error): boolean {
-  return (
-    error.name !== 'ReplyError' || /^(LOADING|BUSY|MASTERDOWN|TRYAGAIN|CLUSTERDOWN)\b/.test(error.message)
-  );
+  return error.name !== 'ReplyError' || notNow.test(error.message);
 }
 
 /** What a request ends with whose error this is: a 503 where Redis does not answer, else the error as it is. */
@@ -47,10 +69,16 @@ export function toProblem(error: Error): Error {
   return new Problem('redis_unavailable', 'Redis cannot be reached or is too slow', {}, { cause: error });
 }
 
+/** How ioredis begins to say so. */
+const UNSENT = "Stream isn't writeable";
+
 /** Whether the command certainly was not executed because it was never written to a socket. */
 export function isUnsent(error: Error): boolean {
-  return error.message.startsWith("Stream isn't writeable");
+  return error.message.startsWith(UNSENT);
 }
+
+/** An error of a command that was not sent. */
+export const unsent = (why: string): Error => new Error(`${UNSENT}: ${why}`);
 
 /** Errors of ioredis carry the arguments of their command, ids among them, which must not reach a log. */
 function withoutArguments(error: Error & { command?: unknown }): Error {
@@ -96,16 +124,37 @@ async function retryUnknownScripts(
   });
 }
 
+/** Where each round trip is told of to whoever traces them; nobody listening, it costs nothing. */
+export const roundTripChannel = 'papertrail:redis';
+const roundTrips = tracingChannel<RoundTrip, RoundTrip>(roundTripChannel);
+
+export interface RoundTrip {
+  calls: number;
+  /** Calls without a reply of success, once that is known. */
+  failed?: number;
+}
+
 /**
- * One round trip.
+ * One round trip; on a cluster one to each node that is concerned, all at once.
  * @returns an outcome for each call, in order; never throws for what Redis or the connection does
  */
 export async function runPipeline(
-  redis: Redis,
+  redis: Store,
   calls: readonly Call[],
   timeoutMs: number,
 ): Promise<Outcome[]> {
   if (calls.length === 0) return [];
+  if (isCluster(redis)) return redis.run(calls, timeoutMs);
+  if (!roundTrips.start.hasSubscribers) return runCalls(redis, calls, timeoutMs);
+  const trip: RoundTrip = { calls: calls.length };
+  return roundTrips.tracePromise(async () => {
+    const outcomes = await runCalls(redis, calls, timeoutMs);
+    trip.failed = outcomes.filter(({ error }) => error).length;
+    return outcomes;
+  }, trip);
+}
+
+async function runCalls(redis: Redis, calls: readonly Call[], timeoutMs: number): Promise<Outcome[]> {
   const outcomes = await send(redis, calls, timeoutMs);
   if (outcomes.some(isNoScript)) await retryUnknownScripts(redis, calls, outcomes, timeoutMs);
   return outcomes;
@@ -113,7 +162,7 @@ export async function runPipeline(
 
 /** The replies of a pipeline in which any failure fails the whole. @throws the first error */
 export async function readPipeline(
-  redis: Redis,
+  redis: Store,
   calls: readonly Call[],
   timeoutMs: number,
 ): Promise<unknown[]> {

@@ -96,6 +96,7 @@ const names = [
   'unlink-keys-1',
   'finish-purge-1',
   'forget-systems-3',
+  'take-tokens-1',
 ] as const;
 export type ScriptName = (typeof names)[number];
 

@@ -7,11 +7,20 @@
  * Only keys of systems are ever found: answers, leases and the like are none, and the keys of another program that
  * shares the Redis are none either.
  */
-import { type ParsedKey, parseKey, type SketchKind, systemPattern, systemsPattern } from './keys.js';
+import {
+  type ParsedKey,
+  parseKey,
+  type SketchKind,
+  systemKey,
+  systemPattern,
+  systemsPattern,
+} from './keys.js';
 
 export interface SystemFilter {
   /** For SCAN: lets through what is looked for, and as little else as can be said. */
   match: string;
+  /** A key in the slot of all that are looked for, where they are in one. */
+  sibling?: string;
   accepts: (system: string) => boolean;
 }
 
@@ -40,7 +49,8 @@ export function matchesPattern(pattern: string, name: string): boolean {
 
 /** The systems that are named, or whose names look so; all of them without either. */
 export function systemFilter(system: string | undefined, pattern = '*'): SystemFilter {
-  if (system !== undefined) return { match: systemPattern(system), accepts: (name) => name === system };
+  if (system !== undefined)
+    return { match: systemPattern(system), sibling: systemKey(system), accepts: (name) => name === system };
   const start = /^[^*?]*/.exec(pattern)?.[0] ?? '';
   return { match: systemsPattern(start), accepts: (name) => matchesPattern(pattern, name) };
 }

@@ -1,5 +1,4 @@
 /** Administration, put together. Its walks use the connection for work in the background, so nobody waits behind them. */
-import type { Redis } from 'ioredis';
 import { createPurge } from '../admin/purge.js';
 import { createTickets } from '../admin/purge-tickets.js';
 import { createTurns } from '../admin/turns.js';
@@ -7,10 +6,11 @@ import type { Invalidation } from '../cache/generations.js';
 import type { Clock } from '../clock.js';
 import type { Config } from '../config.js';
 import type { Metrics } from '../metrics.js';
+import type { Store } from '../redis/pipeline.js';
 import type { Retention } from '../windows/retention.js';
 
 interface AdministrationDependencies {
-  redis: Redis;
+  redis: Store;
   config: Config;
   retention: Retention;
   clock: Clock;

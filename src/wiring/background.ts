@@ -4,6 +4,7 @@
  * invalidated meanwhile is not answered from a cache.
  */
 import type { FastifyBaseLogger } from 'fastify';
+import { type Keys, lookAtKeysEveryMs } from '../access/keys.js';
 import { warmEveryMs } from '../cache/answers.js';
 import { lookEveryMs } from '../cache/generations.js';
 import type { Clock } from '../clock.js';
@@ -21,6 +22,7 @@ const DIRECTORY_FLUSH_MS = 1_000;
 
 interface BackgroundDependencies {
   config: Config;
+  keys: Keys;
   redis: Connections;
   write: WritePath;
   read: ReadPath;
@@ -32,7 +34,7 @@ interface BackgroundDependencies {
 
 /** Starts all of it. @returns the jobs, to be stopped */
 export function startBackground(dependencies: BackgroundDependencies): Job[] {
-  const { config, redis, write, read, readiness, rollups, clock, log } = dependencies;
+  const { config, keys, redis, write, read, readiness, rollups, clock, log } = dependencies;
   const { directory, filter } = write;
   const { cache } = read;
   const isCached = config.QUERY_CACHE === 'on';
@@ -63,6 +65,7 @@ export function startBackground(dependencies: BackgroundDependencies): Job[] {
   const start = (name: string, everyMs: number, run: () => Promise<void>) =>
     startJob({ name, everyMs, run, log });
   return [
+    start('look at the API keys', lookAtKeysEveryMs, keys.look),
     start('eviction look', EVICTION_LOOK_MS, readiness.lookAtEviction),
     start('directory flush', DIRECTORY_FLUSH_MS, async () => {
       await directory.learnPurges();

@@ -96,7 +96,7 @@ t.test('every operation says what it is, takes and answers', async (t) => {
       t.equal('application/problem+json' in content, isProblem, `${name} ${status}: a problem or not`);
       t.equal(
         'Retry-After' in headers,
-        isProblem && status === '503',
+        isProblem && ['429', '503'].includes(status),
         `${name} ${status}: when to come back`,
       );
     }

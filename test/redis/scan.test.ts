@@ -1,7 +1,7 @@
 /** Walks over the keyspace: complete, in pieces, and never long in one go. */
 import { Redis } from 'ioredis';
 import t from 'tap';
-import { scan, scanStart, stepKeys } from '../../src/redis/scan.js';
+import { isCursor, scan, scanStart, stepKeys } from '../../src/redis/scan.js';
 import { startRedis } from '../support/redis-server.js';
 
 const server = await startRedis(['--slowlog-log-slower-than', '0', '--slowlog-max-len', '10000']);
@@ -48,6 +48,26 @@ t.test('a walk whose time is over goes on where it ended', async (t) => {
   }
   t.ok(walks >= 5, `${walks} walks`);
   t.equal(seen.size, keysMax);
+});
+
+t.test(
+  'a cursor of another run of the server begins anew, since there it means something else',
+  async (t) => {
+    const from = await scan(options, () => true);
+    const all = new Set<string>();
+    const rest = await scan({ ...options, from: String(from).replace(/\..*\./, '.0a1b2c.') }, (keys) => {
+      for (const key of keys) all.add(key);
+      return undefined;
+    });
+    t.equal(rest, undefined);
+    t.equal(all.size, keysMax);
+  },
+);
+
+t.test('only what a walk can have ended with is a cursor', async (t) => {
+  t.ok(isCursor(scanStart) && isCursor(String(await scan(options, () => true))));
+  for (const text of ['', '0', '0..x', '0..-1', `0..${2n ** 64n}`, '0..1 MATCH'])
+    t.notOk(isCursor(text), text);
 });
 
 t.test('a walk ends early where it is told that this is enough', async (t) => {

@@ -72,6 +72,13 @@ t.test('secrets and passwords are not shown, all else is', async (t) => {
   t.match(shown, { PORT: 3000, DATA_DIR: '.data', EVICTION_ALLOWED: false });
   t.strictSame(Object.keys(shown).sort(), Object.keys(config).sort());
   t.notMatch(JSON.stringify(shown), /abc|p@ss|word/);
+  for (const [address, hidden] of [
+    ['redis+cluster://user:a/b@one:1,two:2', 'redis+cluster://***@one:1,two:2'],
+    ['redis://host/1?password=a@b&db=2', 'redis://***@b&db=2'],
+    ['redis://host/1?db=2&password=ab', 'redis://host/1?db=2&password=***'],
+  ]) {
+    t.equal(shownSettings({ ...config, REDIS_URL: address }).REDIS_URL, hidden);
+  }
   t.strictSame(['API_KEYS_FILE', 'BATCH_EVENTS_MAX', 'MONKEYS'].filter(isSecretSetting), []);
 });
 
