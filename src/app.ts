@@ -46,6 +46,7 @@ import subjectsRoutes from './subjects/routes.js';
 import systemsRoutes from './systems/routes.js';
 import type { Retention } from './windows/retention.js';
 import { openConfiguredKeys } from './wiring/access.js';
+import { createAdministration } from './wiring/administration.js';
 import { startBackground } from './wiring/background.js';
 import { closeConnections, openConnections } from './wiring/connections.js';
 import { createLimits } from './wiring/limits.js';
@@ -167,12 +168,15 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   await app.register(requires('query', complianceRoutes), { prefix: '/api/v1/compliance', clock, ...read });
   await app.register(requires('query', seriesRoutes), { prefix: '/api/v1/compliance', clock, ...read });
   await app.register(requires('query', systemsRoutes), { prefix: '/api/v1', ...questioning });
+  const invalidate = async (what: Invalidation) => {
+    await read.cache.invalidate(what);
+    read.names.expire();
+  };
+  const administration = createAdministration({ redis: redis.background, invalidate, ...shared });
   await app.register(requires('admin', adminRoutes), {
     prefix: '/api/v1/admin',
-    async invalidate(what: Invalidation) {
-      await read.cache.invalidate(what);
-      read.names.expire();
-    },
+    slow: read.slow,
+    ...administration,
   });
   await app.register(requires('admin', subjectsRoutes), {
     prefix: '/api/v1',

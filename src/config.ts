@@ -87,6 +87,7 @@ export const settings = Type.Object({
     default: 'on',
     description: 'off: every question is computed anew.',
   }),
+  SLOW_QUERY_MS: whole(100, 1, 60_000, 'A question that took this long is logged and kept in a list.'),
   CACHE_MAX_SIZE_MB: whole(100, 1, 65_536, 'Memory of this process for finished answers, in MiB.'),
   EVICTION_ALLOWED: Type.Boolean({
     default: false,
@@ -153,6 +154,10 @@ export const settings = Type.Object({
 });
 
 export type Config = Static<typeof settings>;
+
+/** Whether a setting is a secret, so that its value is never shown: it is called a key, a token or a password. */
+export const isSecretSetting = (name: string): boolean =>
+  /(?:^|_)(?:KEYS?|SECRET|TOKEN|PASSWORD)(?:_PREVIOUS)?$/.test(name);
 
 /**
  * The settings of this process.

@@ -38,6 +38,7 @@ const problemTable = {
   name_too_long: { status: 414, title: 'A name in the address is too long' },
   content_type_unsupported: { status: 415, title: 'The content type is not read here' },
   content_encoding_unsupported: { status: 415, title: 'The content encoding is not read here' },
+  confirmation_unknown: { status: 409, title: 'There is no purge to confirm or continue' },
   quota_exceeded: { status: 429, title: 'The quota is used up', retryAfterSeconds: 1 },
   headers_too_large: { status: 431, title: 'The headers are too large' },
   idempotency_key_reused: { status: 422, title: 'The idempotency key belongs to another request' },
@@ -45,6 +46,7 @@ const problemTable = {
   question_too_large: { status: 422, title: 'The question reads too much at once' },
   zone_unsupported: { status: 422, title: 'This time zone is not whole hours from UTC' },
   series_too_long: { status: 422, title: 'The series would have too many points' },
+  sketch_unreadable: { status: 422, title: 'The sketch cannot be read' },
   request_invalid: { status: 400, title: 'The request cannot be served' },
   too_many_attempts: {
     status: 429,
@@ -53,6 +55,7 @@ const problemTable = {
   },
   internal: { status: 500, title: 'The question could not be answered' },
   overloaded: { status: 503, title: 'Too much is waiting for Redis', retryAfterSeconds: 1 },
+  purge_busy: { status: 503, title: 'Too much is written to be purged now', retryAfterSeconds: 10 },
   redis_unavailable: { status: 503, title: 'Redis cannot be reached', retryAfterSeconds: 2 },
   outcome_unknown: { status: 503, title: 'The events may or may not be stored', retryAfterSeconds: 2 },
   stopping: { status: 503, title: 'The service is stopping', retryAfterSeconds: 5 },

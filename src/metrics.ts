@@ -168,6 +168,17 @@ export function createMetrics() {
       labelNames: ['reason'],
       registers,
     }),
+    slowQueries: new Counter({
+      name: 'papertrail_slow_queries_total',
+      help: 'Questions that took SLOW_QUERY_MS or longer, by endpoint and by where the answer came from.',
+      labelNames: ['endpoint', 'state'],
+      registers,
+    }),
+    purgedKeys: new Counter({
+      name: 'papertrail_purged_keys_total',
+      help: 'Keys of systems deleted by purges.',
+      registers,
+    }),
     redisErrors: new Counter({
       name: 'papertrail_redis_errors_total',
       help: 'Connection errors with Redis, by connection.',

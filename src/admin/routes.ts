@@ -1,5 +1,6 @@
 /**
- * Administration: what an operator, or an import at its end, tells the service to do.
+ * Administration: what an operator, or an import at its end, asks and tells the service. Looking at the keyspace is in
+ * keyspace-routes.ts, deleting in purge-routes.ts; here is invalidation.
  *
  * Invalidation makes answers be computed anew that the cache (cache/answers.ts) would still give out: about some systems
  * or all of them, at one endpoint or all of them. After an import what it brought is seen at once that way, instead of
@@ -16,11 +17,13 @@ import { Type } from 'typebox';
 import { cachedEndpoints } from '../cache/endpoints.js';
 import type { Invalidation } from '../cache/generations.js';
 import { problemAnswers } from '../problem-schema.js';
+import { type KeyspaceOptions, keyspaceRoutes } from './keyspace-routes.js';
+import { type PurgeOptions, purgeRoutes } from './purge-routes.js';
 
 const SYSTEMS_MAX = 1_000;
 const EVERYTHING = '*' as const;
 
-interface AdminOptions {
+interface AdminOptions extends KeyspaceOptions, PurgeOptions {
   /** @throws Problem redis_unavailable */
   invalidate: (what: Invalidation) => Promise<void>;
 }
@@ -50,7 +53,11 @@ const invalidationAnswer = Type.Object(
   { title: 'Invalidation', description: 'What is computed anew from now on; `*` means everything.' },
 );
 
-const adminRoutes: FastifyPluginAsyncTypebox<AdminOptions> = async (app, { invalidate }) => {
+const adminRoutes: FastifyPluginAsyncTypebox<AdminOptions> = async (app, options) => {
+  const { invalidate, admin, turns, config, slow, purge } = options;
+  await app.register(keyspaceRoutes, { admin, turns, config, slow });
+  await app.register(purgeRoutes, { purge, turns });
+
   app.post(
     '/cache/invalidate',
     {

@@ -104,7 +104,10 @@ export function createCovered({ ask, retention, clock, formsChangedAt }: QueryDe
     const changedAt = formsChangedAt ?? Number.POSITIVE_INFINITY;
     const isMixed = from < changedAt && changedAt < Math.min(to, now);
     const histories = systems.map((system) => askHistory(system, old));
-    return map(combine({ answer: asking(places), histories: all(histories) }), ({ answer, histories }) => {
+    const question = combine({ answer: asking(places), histories: all(histories) });
+    scope.work.buckets += places.length;
+    scope.work.commands += question.calls.length;
+    return map(question, ({ answer, histories }) => {
       const parts = histories.map((history, i) => {
         const own = <Fact>(facts: Fact[] = []) => facts.slice(i * buckets.length, (i + 1) * buckets.length);
         const facts = factsOf(buckets, own(answer.exists), own(answer.hours));

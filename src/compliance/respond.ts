@@ -5,6 +5,7 @@
  */
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { AnswerCache, CachedAnswer } from '../cache/answers.js';
+import type { Clock } from '../clock.js';
 import { cacheKey } from '../redis/keys.js';
 import type { Span } from '../windows/cover.js';
 import type { Recall } from './recall.js';
@@ -26,6 +27,20 @@ export type Respond = <Answer>(
   compute: () => Promise<Answer>,
 ) => Promise<Answer>;
 
+/** A question that took long, without what would tell who was asked about. */
+interface SlowQuestion {
+  endpoint: string;
+  scope: Scope;
+  ms: number;
+  state: string;
+}
+
+/** Takes note of questions that took `thresholdMs` or longer. */
+export interface SlowLog {
+  thresholdMs: number;
+  note: (question: SlowQuestion) => void;
+}
+
 /** Puts an answer on the wire. */
 type Send = (
   request: FastifyRequest,
@@ -40,6 +55,8 @@ interface RespondDependencies {
   /** The same where it can be done at once; tells whether it was. */
   sendHeld: (...of: Parameters<Send>) => boolean;
   wantsFresh: (request: FastifyRequest) => boolean;
+  slow: SlowLog;
+  clock: Clock;
 }
 
 /** What the cache knows of a question. `endpoint`: the operation's name. */
@@ -57,7 +74,12 @@ const operationOf = ({ routeOptions }: FastifyRequest): string =>
   (routeOptions.schema as { operationId: string }).operationId;
 
 /** Answers what can be recalled before it is read; to be added to routes that `respond`. */
-export function createRecallHook({ recall, send, sendHeld, wantsFresh }: RespondDependencies) {
+export function createRecallHook({
+  recall,
+  send,
+  sendHeld,
+  wantsFresh,
+}: Pick<RespondDependencies, 'recall' | 'send' | 'sendHeld' | 'wantsFresh'>) {
   return (request: FastifyRequest, reply: FastifyReply, done: () => void): void => {
     const answer = request.method === 'GET' && !wantsFresh(request) ? recall.recall(request) : undefined;
     if (!answer) done();
@@ -70,8 +92,16 @@ export function createRespond({
   recall,
   send,
   wantsFresh,
+  slow,
+  clock,
 }: Omit<RespondDependencies, 'sendHeld'>): Respond {
   const questionOf = createQuestionOf(cache);
+
+  /** Notes what has taken long, whether there was an answer or not. */
+  function noteIfSlow(endpoint: string, { scope }: Asked, startedAt: number, state: string): void {
+    const ms = clock.now() - startedAt;
+    if (ms >= slow.thresholdMs) slow.note({ endpoint, scope, ms, state });
+  }
   return async <Answer>(
     request: FastifyRequest,
     reply: FastifyReply,
@@ -82,7 +112,15 @@ export function createRespond({
     const serialise = reply.getSerializationFunction('200') as (value: unknown) => string;
     const refresh = wantsFresh(request);
     const read = { ...question, refresh, serialise };
-    const answer = await cache.get(read, compute);
+    const startedAt = clock.now();
+    let answer: CachedAnswer;
+    try {
+      answer = await cache.get(read, compute);
+    } catch (error) {
+      noteIfSlow(question.endpoint, asked, startedAt, 'failed');
+      throw error;
+    }
+    noteIfSlow(question.endpoint, asked, startedAt, answer.state);
     recall.remember(request, asked.scope, read, compute);
     // The bytes are those of an answer; the type provider checks what computes them.
     return (await send(request, reply, answer)) as unknown as Answer;

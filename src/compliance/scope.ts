@@ -33,6 +33,15 @@ export interface SpanParameters {
   tz?: string | undefined;
 }
 
+export interface Work {
+  /** Buckets of time, of each system and part of the question. */
+  buckets: number;
+  /** Commands to Redis. */
+  commands: number;
+}
+
+const noWork = (): Work => ({ buckets: 0, commands: 0 });
+
 export interface Scope {
   /** Ascending, each once. */
   systems: readonly string[];
@@ -46,6 +55,8 @@ export interface Scope {
   span: Span;
   /** Whether the span is an aligned UTC window. */
   isAligned: boolean;
+  /** What reading it costs, added up as it is asked. */
+  work: Work;
   /** The same text for what asks about the same time. What moves with now says so, and is as old as its answer. */
   label: string;
 }
@@ -98,19 +109,27 @@ export function readTime(parameters: SpanParameters, fallback: Window, now: numb
   if (rolling) {
     refuseTogether(parameters, ['tz'], 'rolling');
     const span = rollingSpan(window, at, windowMs[window] > HOUR_MS ? HOUR_MS : MINUTE_MS);
-    return { window, tz: null, at, span, isAligned: false, label: `rolling ${window} ${when}` };
+    return {
+      window,
+      tz: null,
+      at,
+      span,
+      isAligned: false,
+      work: noWork(),
+      label: `rolling ${window} ${when}`,
+    };
   }
   const span = zone ? zone.spanOf(window, at) : spanOf(window, at);
   const name = zone?.name ?? (tz === undefined ? null : 'UTC');
   const label = `${window} ${span.from} ${when} ${name ?? ''}`;
-  return { window, tz: name, at, span, isAligned: !zone, label };
+  return { window, tz: name, at, span, isAligned: !zone, work: noWork(), label };
 }
 
 /** The time from one instant to another. @throws Problem parameter_invalid */
 export function rangeScope(from: string | undefined, to: string | undefined, now: number): TimeScope {
   const span = readRange(from, to, now);
   const label = `${span.from} ${to === undefined ? 'now' : span.to}`;
-  return { window: null, tz: null, at: now, span, isAligned: false, label };
+  return { window: null, tz: null, at: now, span, isAligned: false, work: noWork(), label };
 }
 
 /** Lists are written by the hour and folded into days. */

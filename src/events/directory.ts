@@ -6,12 +6,25 @@
  * A new system is registered by the pipeline that brings its first event; later times of its last event are
  * written once a second, off the hot path, so a listing may lag that far behind.
  *
+ * A purge takes systems out of the directory. Every process looks for that once a second, and from then on registers
+ * them anew with their next event; where one has got events since, in this second or before this process heard of
+ * it, its record is there again, and it is registered at once. Until a process has looked, what it believes of such
+ * a system is refused, so nothing that was purged comes back.
+ *
  * Several processes that take in new systems at the same moment may pass the bound together, each by at most
  * the systems of its pipelines in flight; every reply brings the count that all of them have reached.
  */
-import { directoryKeys } from '../redis/keys.js';
+import { directoryKeys, systemKey } from '../redis/keys.js';
 import { encodePayload } from '../redis/payload.js';
-import { type Call, call, callScript, type Outcome, readPipeline, type Store } from '../redis/pipeline.js';
+import {
+  type Call,
+  call,
+  callScript,
+  type Outcome,
+  readPipeline,
+  runPipeline,
+  type Store,
+} from '../redis/pipeline.js';
 import { scripts } from '../redis/scripts.js';
 import type { SystemDelta } from './delta.js';
 
@@ -42,14 +55,24 @@ export function createDirectory({ redis, systemsMax, timeoutMs, recordSeconds, n
   let claims = new Set<string>();
   /** Systems whose last event is later than Redis knows. */
   let later = new Map<string, number>();
+  /** Systems that got events though they may have been purged, with the last of them. */
+  let doubtful = new Map<string, number>();
+  /** The latest purge heard of; purges have ever larger numbers. */
+  let purgeSeen = '0';
   let total = 0;
   let loadedAt = Number.NEGATIVE_INFINITY;
   let loading: Promise<void> | undefined;
 
   async function read(): Promise<void> {
-    const [reply] = await readPipeline(redis, [call('HGETALL', directoryKeys.last)], timeoutMs);
+    const latest = call('ZREVRANGE', directoryKeys.purged, 0, 0, 'WITHSCORES');
+    const [purge, reply] = await readPipeline(
+      redis,
+      [latest, call('HGETALL', directoryKeys.last)],
+      timeoutMs,
+    );
     const pairs = reply as string[];
     known = new Map();
+    [, purgeSeen = '0'] = purge as string[];
     claims = new Set();
     for (let i = 0; i < pairs.length; i += 2) known.set(pairs[i], Number(pairs[i + 1]));
     total = known.size;
@@ -66,11 +89,12 @@ export function createDirectory({ redis, systemsMax, timeoutMs, recordSeconds, n
 
   /** Calls that write entries, none of which blocks Redis for long. */
   function register(all: readonly Entry[]): Registration[] {
-    const keys = [directoryKeys.names, directoryKeys.last];
+    const keys = [directoryKeys.names, directoryKeys.last, directoryKeys.purged];
     return Array.from({ length: Math.ceil(all.length / CALL_ENTRIES_MAX) }, (_, i) => {
       const entries = all.slice(i * CALL_ENTRIES_MAX, (i + 1) * CALL_ENTRIES_MAX);
       const payload = encodePayload(entries.flat());
-      return { entries, call: callScript(scripts['register-systems-2'], keys, [recordSeconds, payload]) };
+      const terms = [recordSeconds, payload, purgeSeen];
+      return { entries, call: callScript(scripts['register-systems-3'], keys, terms) };
     });
   }
 
@@ -122,9 +146,44 @@ export function createDirectory({ redis, systemsMax, timeoutMs, recordSeconds, n
     /** Takes note of stored events; `flush` writes it down. */
     stored(systems: Iterable<SystemDelta>): void {
       for (const { system, lastEvent } of systems) {
-        if (lastEvent > (known.get(system) ?? Number.POSITIVE_INFINITY)) {
+        const last = known.get(system);
+        if (last === undefined) {
+          doubtful.set(system, lastEvent);
+        } else if (lastEvent > last) {
           known.set(system, lastEvent);
           later.set(system, lastEvent);
+        }
+      }
+    },
+
+    /** Looks for purges since the last look: forgets those systems, unless there is something of them again. */
+    async learnPurges(): Promise<void> {
+      if (redis.status !== 'ready') return;
+      const purges = call('ZRANGEBYSCORE', directoryKeys.purged, `(${purgeSeen}`, '+inf', 'WITHSCORES');
+      const look = [purges, call('ZCARD', directoryKeys.names)];
+      const [reply, count] = await readPipeline(redis, look, timeoutMs);
+      const pairs = reply as string[];
+      total = Number(count);
+      for (let i = 0; i < pairs.length; i += 2) {
+        const system = pairs[i];
+        doubtful.set(system, doubtful.get(system) ?? later.get(system) ?? known.get(system) ?? now());
+        known.delete(system);
+        later.delete(system);
+        purgeSeen = pairs[i + 1];
+      }
+      if (doubtful.size === 0) return;
+      const looking = [...doubtful];
+      doubtful = new Map();
+      const calls = looking.map(([system]) => call('EXISTS', systemKey(system)));
+      const outcomes = await runPipeline(redis, calls, timeoutMs);
+      for (const [place, [system, at]] of looking.entries()) {
+        const outcome = outcomes[place];
+        if (outcome.error) {
+          // Its master is away: it is looked for at the next look, and the others need not wait.
+          if (!doubtful.has(system)) doubtful.set(system, at);
+        } else if (outcome.reply !== 0) {
+          known.set(system, at);
+          later.set(system, at);
         }
       }
     },

@@ -233,6 +233,12 @@ export function systemParts(delta: SystemDelta, context: PartContext): SystemPar
     }
   }
   gatherer.finish();
-  const parts = cutter.finish().map((cut) => ({ system, epoch, freshEpoch, marker, ...cut }));
+  const parts = cutter.finish().map((cut, place) => ({
+    system,
+    epoch,
+    freshEpoch: `${freshEpoch}.${place}`, // so that a purge between two parts is noticed
+    marker,
+    ...cut,
+  }));
   return { parts, written };
 }

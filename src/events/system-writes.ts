@@ -4,6 +4,8 @@
  * - ok: the values are remembered as written under the epoch that Redis named; long digest lists are folded;
  * - another epoch: nothing of that part was stored; what was known of the system is forgotten and its whole
  *   delta goes out once more, with nothing left out (parts of it that were stored before a purge were purged);
+ * - ok under several epochs, which only parts that rely on none can be: those under an earlier one were purged
+ *   before the last was stored, and are sent again;
  * - a full digest list: nothing of that part was stored; the list is folded and the part sent again;
  * - done: the part's marker says that it was stored before. Nothing is remembered of it: that may be long ago;
  * - an error: the system's requests fail.
@@ -43,8 +45,8 @@ interface PlannedSystem extends SystemParts {
   delta: SystemDelta;
   /** Of the repeat filter, when this was planned. */
   generation: number;
-  /** The epochs under which parts of it have been stored. */
-  epochs: Set<string>;
+  /** The parts that have been stored, in that order, and the epoch of each. */
+  stored: Map<Part, string>;
 }
 
 export interface Planned {
@@ -69,7 +71,7 @@ export function createSystemWrites(dependencies: SystemWritesDependencies) {
     const epoch = filter.epochOf(delta.system);
     const known = epoch === '' ? () => nothingKnown : (slot: string) => filter.known(delta.system, slot);
     const parts = systemParts(delta, { planner, known, epoch, freshEpoch: randomId() });
-    return { ...parts, delta, generation: filter.generation, epochs: new Set() };
+    return { ...parts, delta, generation: filter.generation, stored: new Map() };
   }
 
   const pack = (systems: PlannedSystem[]): Planned => ({
@@ -108,14 +110,19 @@ export function createSystemWrites(dependencies: SystemWritesDependencies) {
       }
       if (state === 'done') return undefined; // a delta with a marker is one part
       const [epoch, dropped, ...long] = rest;
-      system.epochs.add(String(epoch));
+      system.stored.set(system.parts[index], String(epoch));
       if (Number(dropped) > 0) metrics.numericKeysDropped.inc(Number(dropped));
       for (let i = 0; i < long.length; i += 2) void folder.fold(`${prefix}:${long[i]}`);
     }
+    const newest = [...system.stored.values()].at(-1) ?? '';
+    for (const [part, epoch] of system.stored) {
+      if (epoch === newest) continue;
+      system.stored.delete(part);
+      again.push({ ...part, freshEpoch: randomId() }); // its own may have been in use
+    }
     if (again.length > 0) return { ...system, parts: again };
-    const [epoch, ...others] = system.epochs;
-    if (others.length === 0 && system.generation === filter.generation) {
-      filter.setEpoch(delta.system, epoch);
+    if (system.generation === filter.generation) {
+      filter.setEpoch(delta.system, newest);
       for (const written of system.written) filter.remember(delta.system, written);
     }
     return undefined;

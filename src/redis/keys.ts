@@ -4,10 +4,11 @@
  *   pt:{<system>}                                            the system's record: epoch, since, numeric keys, days to fold
  *   pt:{<system>}:<sketch>:<metric>:<grain>:<bucket>         a sketch
  *   pt:{<system>}:sealed:all:all:days                        which days are sealed, and when their lists are gone
- *   pt:directory:{names}:<names|last>                        all systems, and the last event of each
+ *   pt:directory:{names}:<names|last|purged>                 all systems, the last event of each, those purged of late
  *   pt:cache:{<endpoint>:<systems>:<window>:<bucket>:...}    an answer; with :lock, who computes it
  *   pt:cache:{generations}                                   how often answers were invalidated
  *   pt:lease:{<job>}:<holder|token>                          who does a job that one process does for all
+ *   pt:purge:{names}:<ticket>                                a purge that waits to be confirmed or continued
  *   pt:limit:{<key's name or address>:<policy>}              when the token bucket of a limit is full again
  *   pt:idem:{<principal>:<hash of the key>}                  a request with an idempotency key, see redis/claims.ts
  *
@@ -63,15 +64,30 @@ export const rollSuffix = (day: Bucket): string => sketchSuffix('roll', 'all', d
  * the hour in which they were claimed, one field for each part of a request that is stored.
  */
 export const markerSuffix = (hour: Bucket): string => sketchSuffix('idem', 'all', hour);
+
 /** What follows the system key in the key of its sealed days: a sorted set, see lua/store-day-1.lua. */
 export const sealedSuffix = 'sealed:all:all:days';
 export const sealedKey = (system: string): string => `${systemKey(system)}:${sealedSuffix}`;
 
-/** All system names (sorted set, every score 0), and the last event of each (hash, epoch milliseconds). */
-export const directoryKeys = { names: 'pt:directory:{names}:names', last: 'pt:directory:{names}:last' };
+/**
+ * All system names (sorted set, every score 0), the last event of each (hash, epoch milliseconds), and those that
+ * were purged of late (sorted set by when, in an order that only grows).
+ */
+export const directoryKeys = {
+  names: 'pt:directory:{names}:names',
+  last: 'pt:directory:{names}:last',
+  purged: 'pt:directory:{names}:purged',
+};
 
 /** What begins the keys that belong to no system. The first name of a system's key is in braces, so none is in both. */
-const globalPrefixes = ['pt:directory:{', 'pt:cache:{', 'pt:lease:{', 'pt:limit:{', 'pt:idem:{'] as const;
+const globalPrefixes = [
+  'pt:directory:{',
+  'pt:cache:{',
+  'pt:lease:{',
+  'pt:purge:{',
+  'pt:limit:{',
+  'pt:idem:{',
+] as const;
 
 export const isGlobalKey = (key: string): boolean => globalPrefixes.some((prefix) => key.startsWith(prefix));
 
@@ -148,7 +164,20 @@ export const leaseKeys = (job: string) => ({
 export const limitKey = (policy: string, subject: string): string =>
   `pt:limit:{${encodePart(subject)}:${encodePart(policy)}}`;
 
-interface ParsedKey {
+/**
+ * A purge that waits for its next request, by the ticket that was given out for it; in the slot of the directory,
+ * which a purge needs anyway.
+ */
+export const purgeKey = (ticket: string): string => `pt:purge:{names}:${encodePart(ticket)}`;
+
+/**
+ * The pattern of SCAN for the keys of systems whose names begin so, or for those of one system; what a name encodes
+ * to means nothing special in a pattern.
+ */
+export const systemsPattern = (start: string): string => `${ROOT_PREFIX}${encodePart(start)}*`;
+export const systemPattern = (system: string): string => `${systemKey(system)}*`;
+
+export interface ParsedKey {
   system: string;
   /** Absent for the system's own record. */
   sketch?: { kind: SketchKind; metric: string; grain: string; bucket: string };
@@ -174,6 +203,9 @@ export function parseKey(key: string): ParsedKey | undefined {
   if (metric === undefined || !(sketchKinds as readonly string[]).includes(kind)) return undefined;
   return { system, sketch: { kind: kind as SketchKind, metric, grain, bucket } };
 }
+
+/** What follows the key of a system in one of its other keys, whatever that is; '' for its record. */
+export const suffixOf = (system: string, key: string): string => key.slice(systemKey(system).length + 1);
 
 /** The name of the day that a field of a system's record is about, or undefined where it is about something else. */
 export const parseDayField = (field: string): string | undefined =>

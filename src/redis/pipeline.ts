@@ -36,6 +36,8 @@ export interface Cluster {
   /** `ready` where calls can be sent to at least one master. */
   readonly status: 'connecting' | 'ready';
   readonly masters: readonly Redis[];
+  /** The master that serves a slot; undefined where none is known to. */
+  masterOf(slot: number): Redis | undefined;
   /** Told at every (re)connect to a master. */
   on(event: 'ready', listener: () => void): void;
   disconnect(): void;

@@ -1,12 +1,14 @@
 /**
  * The store: where calls are sent to. One Redis, or the masters of a cluster, by the form of REDIS_URL; whoever sends
- * calls (pipeline.ts) need not know which. What is about servers and not about keys asks each master for itself.
+ * calls (pipeline.ts) need not know which. What is about servers and not about keys asks each master for itself; what
+ * visits one after another (scan.ts) knows them by their slots, which stay when a replica takes over.
  */
 import type { Redis } from 'ioredis';
 import { isClusterUrl, parseClusterUrl } from './cluster/address.js';
 import { createCluster } from './cluster/cluster.js';
+import { SLOTS, slotOf } from './cluster/slots.js';
 import { type ConnectionDependencies, createConnection } from './connection.js';
-import { isCluster, type Store } from './pipeline.js';
+import { isCluster, type Store, unsent } from './pipeline.js';
 
 /** Opens a store that keeps itself up. It starts at once; `ready` is emitted at every (re)connect. @throws Error: the address */
 export function openStore(dependencies: ConnectionDependencies): Store {
@@ -29,3 +31,26 @@ export function openStore(dependencies: ConnectionDependencies): Store {
 
 /** The servers that hold the data: one, or the masters of a cluster as they are known now. */
 export const mastersOf = (store: Store): readonly Redis[] => (isCluster(store) ? store.masters : [store]);
+
+/** A server that holds data, and the first of the slots for which it was chosen. */
+export interface Home {
+  slot: number;
+  redis: Redis;
+}
+
+/**
+ * Where data is: the server that has a key, or all servers by their first slots.
+ * @param from the first slot that counts; the slots before it are left out
+ * @throws Error as of a call that was not sent, where a slot has no master: what is in it cannot be known
+ */
+export function homesOf(store: Store, key?: string, from = 0): Home[] {
+  if (!isCluster(store)) return [{ slot: 0, redis: store }];
+  const slots = key === undefined ? Array.from({ length: SLOTS }, (_, slot) => slot) : [slotOf(key)];
+  const firstSlots = new Map<Redis, number>();
+  for (const slot of slots) {
+    const redis = store.masterOf(slot);
+    if (!redis) throw unsent(`no node serves slot ${slot}`);
+    if (!firstSlots.has(redis)) firstSlots.set(redis, slot);
+  }
+  return [...firstSlots].map(([redis, slot]) => ({ slot, redis })).filter(({ slot }) => slot >= from);
+}

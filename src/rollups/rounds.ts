@@ -18,11 +18,11 @@ import type { Metrics } from '../metrics.js';
 import { directoryKeys, systemKey } from '../redis/keys.js';
 import { createLease } from '../redis/lease.js';
 import { call, isUnavailable, readPipeline, type Store } from '../redis/pipeline.js';
+import { parseRecord, type SystemRecord } from '../redis/system-record.js';
 import { SketchFormatError } from '../sketches/envelope.js';
 import { type Retention, recordSeconds } from '../windows/retention.js';
 import { createDayFolder, type DayOutcome, type DayToFold } from './day-folder.js';
 import { dueFrom } from './day-plan.js';
-import { parseRecord, type SystemRecord } from './record.js';
 
 /** How often a round begins. */
 export const roundMs = 60_000;
@@ -81,7 +81,11 @@ export function createRollups(dependencies: RoundsDependencies) {
   }
 
   /** Folds what is due of a system, as far as the round allows. False where the round has to end. */
-  async function foldSystem(system: string, { epoch, numericKeys, days }: SystemRecord): Promise<boolean> {
+  async function foldSystem(
+    system: string,
+    { epoch, numericKeys, days, purgingUntil }: SystemRecord,
+  ): Promise<boolean> {
+    if (clock.now() < purgingUntil) return true; // what it read might be gone by now, and would be back
     for (const { day, lookAt } of days) {
       const overdueMs = clock.now() - dueFrom(day, lookAt);
       if (overdueMs < 0) continue;

@@ -67,7 +67,10 @@ export function startBackground(dependencies: BackgroundDependencies): Job[] {
   return [
     start('look at the API keys', lookAtKeysEveryMs, keys.look),
     start('eviction look', EVICTION_LOOK_MS, readiness.lookAtEviction),
-    start('directory flush', DIRECTORY_FLUSH_MS, directory.flush),
+    start('directory flush', DIRECTORY_FLUSH_MS, async () => {
+      await directory.learnPurges();
+      await directory.flush();
+    }),
     ...(isCached ? [start('look for invalidations', lookEveryMs, cache.look)] : []),
     ...(isCached ? [start('cache warming', warmEveryMs, cache.warm)] : []),
     start('rollups', roundMs, rollups.round),

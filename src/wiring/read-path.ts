@@ -1,5 +1,6 @@
 /** The read path, put together: respond -> cache (memory -> Redis) -> query -> one pipeline -> Redis. */
 import type { FastifyBaseLogger } from 'fastify';
+import { createSlowQueries } from '../admin/slow-queries.js';
 import { createAnswerCache } from '../cache/answers.js';
 import type { Clock } from '../clock.js';
 import { createPercentileQueries } from '../compliance/percentile-query.js';
@@ -46,12 +47,15 @@ export function createReadPath(dependencies: ReadPathDependencies) {
     enabled: config.QUERY_CACHE === 'on',
   });
   const queries = createQueries(query);
-  const answering = { cache, recall: createRecall(cache, clock), send: sendAnswer, sendHeld, wantsFresh };
+  const slow = createSlowQueries({ thresholdMs: config.SLOW_QUERY_MS, clock, metrics, log });
+  const recall = createRecall(cache, clock);
+  const answering = { cache, recall, send: sendAnswer, sendHeld, wantsFresh, slow, clock };
   return {
     ask: query.ask,
     people,
     names,
     cache,
+    slow,
     queries,
     percentileQueries: createPercentileQueries(query),
     seriesQueries: createSeriesQueries(query),

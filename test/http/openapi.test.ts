@@ -9,6 +9,8 @@ import t from 'tap';
 import { Check, Errors, type XSchema } from 'typebox/schema';
 import { parse } from 'yaml';
 import { contentTypes } from '../../src/events/body.js';
+import { sketchKey, systemKey } from '../../src/redis/keys.js';
+import { bucketAt } from '../../src/windows/bucket.js';
 import { startApp } from '../support/app.js';
 import { event, json, msgpack, ndjson, send } from '../support/http.js';
 
@@ -182,6 +184,15 @@ const asked = (question: string, path: string, status = 200): Call => ({
   status,
 });
 
+const today = bucketAt('day', Date.now());
+const sketchKeys = [
+  systemKey('crm'),
+  sketchKey('crm', 'bloom', 'users', today),
+  sketchKey('crm', 'cm', 'users', today),
+  sketchKey('crm', 'hll', 'users', today),
+  sketchKey('crm', 'digest', 'latency_ms', bucketAt('hour', Date.now())),
+];
+
 const successes: Call[] = [
   { name: sendOne, status: 201, headers: json, body: JSON.stringify(good) },
   { name: sendOne, status: 201, headers: json, body: JSON.stringify([good, bad]) },
@@ -229,6 +240,16 @@ const successes: Call[] = [
     body: JSON.stringify({ users: ['alice'], ips: ['192.0.2.1'] }),
   },
   { name: 'DELETE /api/v1/subjects/{id}', path: '/api/v1/subjects/alice?kind=user', status: 200 },
+  { name: 'POST /api/v1/admin/purge', status: 200, headers: json, body: JSON.stringify({ system: 'crm' }) },
+  { name: 'GET /api/v1/admin/keys', path: '/api/v1/admin/keys?system=crm&limit=3', status: 200 },
+  ...sketchKeys.map((key) => ({
+    name: 'GET /api/v1/admin/keys/{key}',
+    path: `/api/v1/admin/keys/${encodeURIComponent(key)}`,
+    status: 200,
+  })),
+  { name: 'GET /api/v1/admin/systems/{system}', path: '/api/v1/admin/systems/crm', status: 200 },
+  { name: 'GET /api/v1/admin/settings', status: 200 },
+  { name: 'GET /api/v1/admin/slow-queries', status: 200 },
   { name: 'GET /api/v1/systems', status: 200 },
   { name: 'GET /api/v1/events/health', status: 200 },
   { name: 'GET /api/v1/events/stats', status: 200 },
@@ -272,6 +293,10 @@ t.test('problems are answered as described', async (t) => {
       body: JSON.stringify({ users: [''] }),
     },
     { name: 'DELETE /api/v1/subjects/{id}', path: '/api/v1/subjects/alice?kind=session', status: 400 },
+    { name: 'GET /api/v1/admin/keys', path: '/api/v1/admin/keys?cursor=!', status: 400 },
+    { name: 'GET /api/v1/admin/keys/{key}', path: '/api/v1/admin/keys/none', status: 404 },
+    { name: 'POST /api/v1/admin/purge', status: 400, headers: json, body: '{}' },
+    { name: 'POST /api/v1/admin/purge', status: 409, headers: json, body: '{"confirm":"none"}' },
     { name: 'GET /problems/{code}', path: '/problems/none', status: 404 },
   ];
   for (const call of calls) await answersAsDescribed(t, call);
@@ -286,6 +311,15 @@ t.test('without Redis, too', async (t) => {
     asked('summary/{system}', 'summary/crm', 503),
     { name: 'GET /api/v1/systems', status: 503 },
     { name: 'DELETE /api/v1/subjects/{id}', path: '/api/v1/subjects/alice', status: 503 },
+    { name: 'GET /api/v1/admin/keys', status: 503 },
+    { name: 'GET /api/v1/admin/systems/{system}', path: '/api/v1/admin/systems/crm', status: 503 },
+    { name: 'GET /api/v1/admin/keys/{key}', path: '/api/v1/admin/keys/pt:%7Bcrm%7D', status: 503 },
+    {
+      name: 'POST /api/v1/admin/purge',
+      status: 503,
+      headers: json,
+      body: JSON.stringify({ system: 'crm' }),
+    },
     { name: 'GET /api/v1/events/stats', status: 503 },
     { name: 'GET /api/v1/events/health', status: 200 },
     { name: 'GET /readyz', status: 503 },

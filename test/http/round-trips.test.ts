@@ -5,7 +5,7 @@
 import { Redis } from 'ioredis';
 import t from 'tap';
 import { makeBodies } from '../../load/stream.js';
-import { sketchKey, systemKey } from '../../src/redis/keys.js';
+import { directoryKeys, sketchKey, systemKey } from '../../src/redis/keys.js';
 import { digestFoldLength, scripts } from '../../src/redis/scripts.js';
 import { readGrains } from '../../src/sketches/registry.js';
 import { bucketAt } from '../../src/windows/bucket.js';
@@ -32,11 +32,11 @@ t.teardown(async () => {
   await redis.stop();
 });
 
-/** The directory is written once a second, for all requests together. */
+/** The directory is looked at and written once a second, for all requests together. */
 const isFlush = (turn: string) =>
-  turn.includes(scripts['register-systems-2'].sha) && !turn.includes(scripts['apply-delta-n'].sha);
+  turn.includes(directoryKeys.purged) && !turn.includes(scripts['apply-delta-n'].sha);
 
-/** What a request sends to Redis, turn by turn, without a flush of the directory that falls into it. @throws where it is not answered with `status` */
+/** What a request sends to Redis, turn by turn, without the directory's own that falls into it. @throws where it is not answered with `status` */
 async function turnsOf(
   request: () => Promise<{ status: number; text: string }>,
   status: number,

@@ -3,6 +3,8 @@
  * against the description both ways: a status nobody can reach must not be declared.
  */
 import t from 'tap';
+import { purgeSystemsMax } from '../../src/admin/purge.js';
+import { directoryKeys, systemKey } from '../../src/redis/keys.js';
 import { startApp, type TestApp } from '../support/app.js';
 import { breakKeys } from '../support/broken-redis.js';
 import { type Answer, event, json, query, send } from '../support/http.js';
@@ -64,6 +66,13 @@ const limited = await startApp({
 /** It lets next to nothing through from one address. */
 const guarded = await startApp({ config: { LIMIT_REQUESTS_PER_SECOND_PER_ADDRESS: 1 } });
 
+/** It knows more systems than one purge may be about. */
+const crowded = await startApp();
+await withRedis(crowded.redis, async (connection) => {
+  const names = Array.from({ length: purgeSystemsMax + 1 }, (_, i) => [0, `system ${i}`]);
+  await connection.zadd(directoryKeys.names, ...names.flat());
+});
+
 t.teardown(async () => {
   await Promise.all([
     whole.stop(),
@@ -72,6 +81,7 @@ t.teardown(async () => {
     limited.stop(),
     guarded.stop(),
     masked.stop(),
+    crowded.stop(),
   ]);
   await astray.redis.stop();
 });
@@ -183,7 +193,54 @@ const remove =
   () =>
     send(base, { method: 'DELETE', path });
 
+const admin = '/api/v1/admin';
+const keyPath = (key: string) => `${admin}/keys/${encodeURIComponent(key)}`;
+const administration: Record<string, Scenarios> = {
+  [`GET ${admin}/settings`]: always(`${admin}/settings`, 'settings are shown without Redis'),
+  [`GET ${admin}/slow-queries`]: always(`${admin}/slow-queries`, 'slow questions are shown without Redis'),
+  [`GET ${admin}/keys`]: {
+    200: { guarantee: 'keys are listed', ask: get(whole, `${admin}/keys`) },
+    400: { guarantee: 'a cursor of another list is refused', ask: get(whole, `${admin}/keys?cursor=x`) },
+    503: { guarantee: 'a Redis that is away has not no keys', ask: get(alone, `${admin}/keys`) },
+  },
+  [`GET ${admin}/keys/{key}`]: {
+    200: { guarantee: 'a sketch says what it is', ask: get(whole, keyPath(systemKey('crm'))) },
+    404: { guarantee: 'a key that is not there is not made up', ask: get(whole, keyPath(systemKey('none'))) },
+    422: { guarantee: 'what is not ours is not guessed at', ask: get(whole, keyPath(systemKey('broken'))) },
+    503: { guarantee: 'without Redis nothing is said of a key', ask: get(alone, keyPath(systemKey('crm'))) },
+  },
+  [`GET ${admin}/systems/{system}`]: {
+    200: { guarantee: 'what is kept of a system', ask: get(whole, `${admin}/systems/crm`) },
+    400: {
+      guarantee: 'a name that no system can have is refused',
+      ask: get(whole, `${admin}/systems/${'x'.repeat(300)}`),
+    },
+    503: { guarantee: 'without Redis nothing is counted', ask: get(alone, `${admin}/systems/crm`) },
+  },
+  [`POST ${admin}/purge`]: {
+    200: { guarantee: 'what would go is said', ask: post(whole, `${admin}/purge`, '{"system":"crm"}') },
+    400: { guarantee: 'nothing is purged that is not named', ask: post(whole, `${admin}/purge`, '{}') },
+    409: {
+      guarantee: 'what was not asked for cannot be confirmed',
+      ask: post(whole, `${admin}/purge`, '{"confirm":"none"}'),
+    },
+    422: {
+      guarantee: 'no more systems at once than can be shown before',
+      ask: post(crowded, `${admin}/purge`, '{"pattern":"*"}'),
+    },
+    500: {
+      guarantee: 'with a broken directory no system is overlooked',
+      ask: post(astray, `${admin}/purge`, '{"pattern":"*"}'),
+    },
+    503: {
+      guarantee: 'without Redis nothing is purged',
+      ask: post(alone, `${admin}/purge`, '{"system":"crm"}'),
+    },
+  },
+};
+
 const operations: Record<string, Scenarios> = {
+  ...administration,
   [`POST ${resolve}`]: {
     200: {
       guarantee: 'the pseudonym of an id is told',

@@ -74,6 +74,9 @@ const usualValues: Record<string, string[]> = {
   ...{ timestamp: times, from: times, to: times },
   ...{ tz: ['Europe/Berlin', 'Asia/Kolkata', 'UTC'], rolling: ['true', 'false'], step: ['1m', '1h', '1d'] },
   ...{ user_id: ['alice'], ip: ['192.0.2.1'], item: ['alice', '/a'], k: ['1', '10', '1000'] },
+  ...{ key: ['pt:{crm}', 'pt:{crm}:hll:users:day:2023-11-14', 'pt:{crm}:written:all:day:2023-11-14'] },
+  ...{ pattern: ['*', 'c?m', 'a}:*', '**?'], sketch: ['hll', 'bloom', 'top', 'cm'] },
+  ...{ cursor: ['MC4uMA', 'MC4uMTg0NDY3NDQwNzM3MDk1NTE2MTY', 'MC4uMTI4'] },
   ...{ percentiles: ['50,95,99'], percentile: ['95'], threshold: ['100'], limit: ['1', '100'] },
 };
 const valueFor = (parameter: string): fc.Arbitrary<string> =>
@@ -218,17 +221,34 @@ const body = fc.oneof(
     .map((depth) => ({ type: 'application/json', bytes: Buffer.from('['.repeat(depth)) })),
 );
 
+/** A purge that is asked for, or confirmed by who was never told how: it deletes nothing. */
+const purge = fc
+  .record(
+    {
+      system: valueFor('system'),
+      pattern: valueFor('pattern'),
+      sketches: fc.array(valueFor('sketch'), { maxLength: 3 }),
+      confirm: name,
+      dry_run: fc.boolean(),
+    },
+    { requiredKeys: [] },
+  )
+  .map((asked) => ({ type: 'application/json', bytes: asJson(asked) }));
+const bodyFor = (path: string) => (path.endsWith('/purge') ? fc.oneof(purge, body) : body);
+
 /** A request with a body: as it is, compressed, said to be compressed, or cut. */
 function withBody(path: string): fc.Arbitrary<HostileRequest> {
   const form = fc.constantFrom('plain', 'plain', 'plain', 'gzip', 'not gzip', 'cut');
-  return fc.tuple(method('POST'), body, form, headers).map(([chosen, { type, bytes }, how, fields]) => {
-    const own: Record<string, string> = type === '' ? {} : { 'content-type': type };
-    let sent = bytes;
-    if (how === 'gzip') sent = gzipSync(bytes);
-    if (how === 'cut') sent = gzipSync(bytes).subarray(0, -4);
-    if (how !== 'plain') own['content-encoding'] = 'gzip';
-    return { method: chosen, path, headers: { ...fields, ...own }, body: sent };
-  });
+  return fc
+    .tuple(method('POST'), bodyFor(path), form, headers)
+    .map(([chosen, { type, bytes }, how, fields]) => {
+      const own: Record<string, string> = type === '' ? {} : { 'content-type': type };
+      let sent = bytes;
+      if (how === 'gzip') sent = gzipSync(bytes);
+      if (how === 'cut') sent = gzipSync(bytes).subarray(0, -4);
+      if (how !== 'plain') own['content-encoding'] = 'gzip';
+      return { method: chosen, path, headers: { ...fields, ...own }, body: sent };
+    });
 }
 
 const stray: fc.Arbitrary<HostileRequest> = fc

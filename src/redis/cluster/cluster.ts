@@ -149,6 +149,7 @@ export function createCluster({ name, seeds, open, metrics, log }: ClusterDepend
     get masters() {
       return masters.all.map(({ redis }) => redis);
     },
+    masterOf: (slot) => masters.ownerOf(slot)?.redis,
     on: (_event, listener) => masters.onReady(listener),
     disconnect: masters.disconnect,
     async run(calls, timeoutMs) {

@@ -1,7 +1,7 @@
 /** What is to be done with a day, at every time of its life. */
 import t from 'tap';
+import { parseRecord } from '../../../src/redis/system-record.js';
 import { type DayState, dueFrom, planDay } from '../../../src/rollups/day-plan.js';
-import { parseRecord } from '../../../src/rollups/record.js';
 import { bucketAt } from '../../../src/windows/bucket.js';
 import { DAY_MS, HOUR_MS, MINUTE_MS } from '../../../src/windows/civil.js';
 import { now, retention } from '../../support/write-path.js';
@@ -76,6 +76,7 @@ t.test('a record tells the epoch, the numeric keys and the days, oldest first', 
     [
       ['epoch', 'e1'],
       ['since', '42'],
+      ['purging', '43'],
       ['numeric', '2'],
       ['n:rows', '1'],
       ['n:d:roll:all:day:2020-01-01', '1'],
@@ -85,11 +86,19 @@ t.test('a record tells the epoch, the numeric keys and the days, oldest first', 
   );
   t.strictSame(record, {
     epoch: 'e1',
+    since: 42_000,
+    purgingUntil: 43_000,
     numericKeys: ['latency_ms', 'rows', 'd:roll:all:day:2020-01-01'],
     days: [
       { day: bucketAt('day', Date.parse('0099-12-31T00:00:00Z')), lookAt: 0 },
       { day, lookAt: 1_769_860_000_000 },
     ],
   });
-  t.strictSame(parseRecord([]), { epoch: '', numericKeys: ['latency_ms'], days: [] });
+  t.strictSame(parseRecord([]), {
+    epoch: '',
+    since: Number.NaN,
+    purgingUntil: 0,
+    numericKeys: ['latency_ms'],
+    days: [],
+  });
 });

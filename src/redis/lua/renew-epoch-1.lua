@@ -1,0 +1,19 @@
+--[[
+Gives a system a new epoch, so that no process believes anything to be written any more: whatever is written from
+now on comes in full. A record that is begun anew knows no day and no numeric key but those written since.
+
+KEYS[1]  the system's record
+ARGV[1]  epoch    ARGV[2]  now, epoch seconds    ARGV[3]  seconds the record lives from now
+ARGV[4]  epoch seconds until which its days are not to be folded, 0: they may be
+ARGV[5]  1 where the record begins anew, 0 where the rest of it stays
+
+Returns  1
+]]
+local root, epoch, now, ttl = KEYS[1], ARGV[1], ARGV[2], tonumber(ARGV[3])
+local until_then, anew = ARGV[4], ARGV[5] == '1'
+
+if anew then redis.call('DEL', root) end
+redis.call('HSETNX', root, 'since', now)
+redis.call('HSET', root, 'epoch', epoch, 'purging', until_then)
+redis.call('EXPIRE', root, ttl)
+return 1
