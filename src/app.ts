@@ -119,6 +119,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   await app.register(eventsRoutes, {
     prefix: '/api/v1',
     ingest: write.ingest,
+    shedding: write.shedding,
     batchEventsMax: config.BATCH_EVENTS_MAX,
     bodyBytesMax: config.BODY_BYTES_MAX,
     randomId,

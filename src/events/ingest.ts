@@ -122,7 +122,7 @@ export function createIngest(dependencies: IngestDependencies) {
     for (let i = 0; i < rows.length; i++) {
       let problem = readRow(rows[i], now);
       if (!problem) {
-        place ??= writer.join(bytes); // first, since only what joins may claim a place in the directory
+        place ??= writer.join(bytes, first > 0); // first, since only what joins may claim a place in the directory
         problem = admissionProblem();
         if (!problem) {
           foldEvent(place.delta, event, place.request, minutesFrom);

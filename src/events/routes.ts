@@ -12,9 +12,11 @@ import { type Chunk, readNdjson } from './formats/ndjson.js';
 import { checkRows, type Rows, rowsOf } from './formats/rows.js';
 import type { Account, Ingest } from './ingest.js';
 import { batchAnswerSchema, batchSchema, eventAnswerSchema, eventSchema, ingestHeaders } from './schemas.js';
+import { addShedding, type SheddingOptions } from './shedding.js';
 
 interface EventsOptions {
   ingest: Ingest;
+  shedding: SheddingOptions;
   batchEventsMax: number;
   bodyBytesMax: number;
   randomId: () => string;
@@ -54,7 +56,7 @@ async function onlyChunk(chunks: AsyncIterable<Chunk>): Promise<Chunk> {
 }
 
 export default async function eventsRoutes(app: FastifyInstance, options: EventsOptions): Promise<void> {
-  const { ingest, batchEventsMax, bodyBytesMax, randomId } = options;
+  const { ingest, shedding, batchEventsMax, bodyBytesMax, randomId } = options;
   const chunkLimits = { rowsMax: batchEventsMax, bytesMax: bodyBytesMax };
 
   function wholeRows(body: EventsBody & { kind: 'value' }): Rows {
@@ -110,6 +112,7 @@ export default async function eventsRoutes(app: FastifyInstance, options: Events
     return strict;
   }
 
+  await addShedding(app, shedding);
   addBodyParsers(app, batchEventsMax);
   app.setValidatorCompiler(() => () => true); // rows are read one by one, see read-event.ts
   const config = { unexpected: 'ingest_failed' as const };

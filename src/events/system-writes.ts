@@ -11,7 +11,7 @@ import type { Redis } from 'ioredis';
 import type { Clock } from '../clock.js';
 import type { Metrics } from '../metrics.js';
 import { systemKey } from '../redis/keys.js';
-import { type Outcome, ReplyError, runPipeline, sentAgain } from '../redis/pipeline.js';
+import { type Outcome, type ReplicaWait, ReplyError, runPipeline, sentAgain } from '../redis/pipeline.js';
 import type { Retention } from '../windows/retention.js';
 import type { SystemDelta } from './delta.js';
 import type { DigestFolder } from './digest-folder.js';
@@ -27,6 +27,7 @@ interface SystemWritesDependencies {
   retention: Retention;
   clock: Clock;
   timeoutMs: number;
+  wait: ReplicaWait;
   metrics: Metrics;
   /** A value that no other call of it returns: the epoch of a system that has none. */
   randomId: () => string;
@@ -55,7 +56,7 @@ const nothingKnown: ReadonlySet<string> = new Set();
 const ROUNDS_MAX = 4;
 
 export function createSystemWrites(dependencies: SystemWritesDependencies) {
-  const { redis, filter, folder, retention, clock, timeoutMs, metrics, randomId } = dependencies;
+  const { redis, filter, folder, retention, clock, timeoutMs, wait, metrics, randomId } = dependencies;
   const planner = createPlanner(retention);
 
   function planSystem(delta: SystemDelta): PlannedSystem {
@@ -134,7 +135,7 @@ export function createSystemWrites(dependencies: SystemWritesDependencies) {
       }
       planned = pack(again);
       const calls = planned.calls.map(({ call }) => call);
-      const sent = await runPipeline(redis, calls, timeoutMs);
+      const sent = await runPipeline(redis, calls, timeoutMs, wait);
       results = partOutcomes(planned.calls, sent.map(sentAgain));
     }
     return failures;

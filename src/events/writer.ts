@@ -8,16 +8,28 @@
  *
  * Contract: nothing is acknowledged before Redis has it, and nothing is sent twice. A request fails as a
  * whole (503) when any system it has rows in failed or has no known outcome; sent again it may
- * count twice: at least once. What waits is bounded in bytes; past the bound new requests fail at once.
+ * count twice: at least once. What waits is bounded (admission.ts); past the bound new requests fail at once.
+ * Where replicas are waited for, it is not acknowledged before so many of them have it.
  *
  * Redis down: requests fail at once; those in flight fail when the connection breaks or the time is up.
  */
 import type { Redis } from 'ioredis';
 import { Problem } from '../errors.js';
 import type { Metrics } from '../metrics.js';
-import { isUnsent, type Outcome, runPipeline } from '../redis/pipeline.js';
-import { createDelta, type Delta } from './delta.js';
+import { faultOf } from '../redis/faults.js';
+import {
+  isReachable,
+  isUnsent,
+  leaveIfAsked,
+  type Outcome,
+  type ReplicaWait,
+  runPipeline,
+  TooFewReplicasError,
+} from '../redis/pipeline.js';
+import type { Admission } from './admission.js';
+import { createDelta, type Delta, type SystemDelta } from './delta.js';
 import type { Directory } from './directory.js';
+import { overloaded } from './shedding.js';
 import type { SystemWrites } from './system-writes.js';
 
 /** A group is closed at this many events, so that encoding it never blocks the event loop for long. */
@@ -43,28 +55,38 @@ interface WriterDependencies {
   redis: Redis;
   directory: Directory;
   writes: SystemWrites;
+  admission: Admission;
   pipelinesInFlightMax: number;
-  pendingBytesMax: number;
   timeoutMs: number;
+  wait: ReplicaWait;
   metrics: Metrics;
 }
 
-/** The problem that a failed call is to its requests. */
-function problemOf(error: Error): Problem {
+/** The problem that a failed call is to a request, of which something else may be stored. */
+function problemOf(error: Error, isPartial: boolean): Problem {
   if (isUnsent(error)) return new Problem('redis_unavailable', 'Redis cannot be reached; nothing was stored');
+  if (error instanceof TooFewReplicasError) {
+    const detail = `the events are stored, but ${error.message}: a failover may lose them`;
+    return new Problem('outcome_unknown', detail, {}, { cause: error });
+  }
   if (error.name !== 'ReplyError') {
     const detail = 'the connection to Redis broke before it answered; the events may be stored or not';
     return new Problem('outcome_unknown', detail, {}, { cause: error });
   }
-  return new Problem('ingest_failed', 'Redis refused the write', {}, { cause: error });
+  const fault = faultOf(error);
+  if (!fault) return new Problem('ingest_failed', 'Redis refused the write', {}, { cause: error });
+  if (isPartial) {
+    const detail = `some of the events are not stored: ${fault.meaning}`;
+    return new Problem('ingest_failed', detail, {}, { cause: error });
+  }
+  return new Problem(fault.problem, `nothing was stored: ${fault.meaning}`, {}, { cause: error });
 }
 
 export function createWriter(dependencies: WriterDependencies) {
-  const { redis, directory, writes, pipelinesInFlightMax, pendingBytesMax, timeoutMs, metrics } =
+  const { redis, directory, writes, admission, pipelinesInFlightMax, timeoutMs, wait, metrics } =
     dependencies;
   const queue: Group[] = [];
   let inFlight = 0;
-  let pendingBytes = 0;
   let requests = 0;
   let scheduled = false;
   /** How many requests the last pipeline answered; 0 once the time to wait for as many is over. */
@@ -79,7 +101,7 @@ export function createWriter(dependencies: WriterDependencies) {
     const planned = writes.plan(systems);
     const calls = [...registrations, ...planned.calls].map(({ call }) => call);
     const endTimer = metrics.pipelineSeconds.startTimer();
-    const outcomes: Outcome[] = await runPipeline(redis, calls, timeoutMs);
+    const outcomes: Outcome[] = await runPipeline(redis, calls, timeoutMs, wait);
     gather(group.requests.size, endTimer() * 1_000);
     metrics.pipelineBytes.observe(planned.calls.reduce((sum, { bytes }) => sum + bytes, 0));
     metrics.groupCommitEvents.observe(group.delta.events);
@@ -96,9 +118,17 @@ export function createWriter(dependencies: WriterDependencies) {
       for (const id of delta.requests) failures.set(id, error);
     }
     directory.stored(stored);
-    for (const [id, { resolve, reject }] of group.requests) {
+    answer(group, failures, stored);
+  }
+
+  /** Tells every request of a group what became of it. */
+  function answer({ requests }: Group, failures: Map<number, Error>, stored: Set<SystemDelta>): void {
+    const partial = new Set<number>();
+    if (failures.size > 0) for (const delta of stored) for (const id of delta.requests) partial.add(id);
+    for (const error of new Set(failures.values())) leaveIfAsked(redis, error);
+    for (const [id, { resolve, reject }] of requests) {
       const error = failures.get(id);
-      if (error) reject(problemOf(error));
+      if (error) reject(problemOf(error, partial.has(id)));
       else resolve();
     }
   }
@@ -133,8 +163,7 @@ export function createWriter(dependencies: WriterDependencies) {
         })
         .finally(() => {
           inFlight--;
-          pendingBytes -= group.bytes;
-          metrics.pendingBytes.set(pendingBytes);
+          admission.leave(group.requests.size, group.bytes);
           next();
         });
     }
@@ -155,19 +184,19 @@ export function createWriter(dependencies: WriterDependencies) {
   return {
     /**
      * Takes a place in the next group for a request of so many bytes.
+     * @param isAdmitted whether an earlier part of the request has been taken in: it is not cut short for the queue
      * @throws Problem overloaded, redis_unavailable: nothing was stored
      */
-    join(bytes: number): Place {
-      if (redis.status !== 'ready' || !directory.isLoaded) {
+    join(bytes: number, isAdmitted = false): Place {
+      if (!isReachable(redis) || !directory.isLoaded) {
         throw new Problem('redis_unavailable', 'Redis cannot be reached; nothing was stored');
       }
-      if (pendingBytes > 0 && pendingBytes + bytes > pendingBytesMax) {
-        throw new Problem('overloaded', 'too much is waiting for Redis; nothing was stored');
-      }
+      const reason = admission.refusal(bytes);
+      if (reason && (!isAdmitted || reason === 'bytes')) throw overloaded(reason, metrics);
       const group = openGroup();
       const request = requests++;
       group.bytes += bytes;
-      pendingBytes += bytes;
+      admission.enter(bytes);
       const stored = new Promise<void>((resolve, reject) => {
         group.requests.set(request, { resolve, reject });
       });

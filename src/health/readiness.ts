@@ -2,6 +2,7 @@
 import type { FastifyBaseLogger } from 'fastify';
 import type { Redis } from 'ioredis';
 import type { Metrics } from '../metrics.js';
+import { breakers } from '../redis/breaker.js';
 import { call, readPipeline } from '../redis/pipeline.js';
 
 interface ReadinessDependencies {
@@ -30,6 +31,7 @@ export function createReadiness(dependencies: ReadinessDependencies) {
     return {
       service: stopping ? 'stopping' : 'ok',
       redis: connections.every(({ status }) => status === 'ready') ? 'ok' : 'not connected',
+      breaker: connections.some((redis) => breakers.get(redis)?.state === 'open') ? 'open' : 'ok',
       directory: directoryLoaded() ? 'ok' : 'not read yet',
       eviction: evictionCheck(),
     };
@@ -41,6 +43,13 @@ export function createReadiness(dependencies: ReadinessDependencies) {
   return {
     checks,
     isReady,
+    /** Each connection with its state and that of its breaker. */
+    connections: () =>
+      connections.map((redis) => ({
+        name: redis.options.connectionName ?? '',
+        state: redis.status,
+        breaker: breakers.get(redis)?.state ?? 'closed',
+      })),
     /** Asks Redis for its eviction policy. Managed services may not tell; that is logged and let pass. */
     async lookAtEviction(): Promise<void> {
       try {

@@ -88,10 +88,12 @@ function sendProblem(
   request: FastifyRequest,
   reply: FastifyReply,
 ): FastifyReply {
-  const { status, title, retryAfterSeconds } = problems[problem.code];
+  const { status, title, retryAfterSeconds, isQuiet } = problems[problem.code];
   if (status >= 500) {
     const { code, cause = problem } = problem;
-    request.log.error({ err: cause, code, requestId: request.id }, title);
+    // What Redis answered is news, that it does not answer is told by its connection.
+    const isNews = !isQuiet || (cause as Error).name === 'ReplyError';
+    request.log[isNews ? 'error' : 'debug']({ err: cause, code, requestId: request.id }, title);
   }
   if (retryAfterSeconds !== undefined) reply.header('retry-after', retryAfterSeconds);
   const body = problemBody(problem, request.id, committed);

@@ -10,6 +10,7 @@ import type { Clock } from '../clock.js';
 import { createWarmUp } from '../compliance/warm-up.js';
 import type { Config } from '../config.js';
 import type { Readiness } from '../health/readiness.js';
+import { call, isReachable, runPipeline } from '../redis/pipeline.js';
 import { type Rollups, roundMs } from '../rollups/rounds.js';
 import { type Job, startJob } from '../workers.js';
 import type { Connections } from './connections.js';
@@ -30,6 +31,16 @@ interface BackgroundDependencies {
   log: FastifyBaseLogger;
 }
 
+/** Tries every connection: one that is dead is dropped and made anew, and a breaker finds out whether to close. */
+async function checkHealth(redis: Connections, config: Config): Promise<void> {
+  const ping = [call('PING')];
+  await Promise.all([
+    runPipeline(redis.write, ping, config.REDIS_INGEST_TIMEOUT_MS),
+    runPipeline(redis.read, ping, config.REDIS_QUERY_TIMEOUT_MS),
+    runPipeline(redis.background, ping, config.REDIS_INGEST_TIMEOUT_MS),
+  ]);
+}
+
 /** Starts all of it. @returns the jobs, to be stopped */
 export function startBackground(dependencies: BackgroundDependencies): Job[] {
   const { config, redis, write, read, readiness, rollups, clock, log } = dependencies;
@@ -47,11 +58,11 @@ export function startBackground(dependencies: BackgroundDependencies): Job[] {
   });
   redis.write.on('ready', () => {
     filter.forgetAll();
-    directory
-      .load()
-      .then(warmUp)
-      .catch((error: Error) => log.warn({ err: error }, 'the directory could not be read'));
-    void readiness.lookAtEviction();
+    const loading = directory.load();
+    loading.then(warmUp).catch((error: Error) => log.warn({ err: error }, 'the directory could not be read'));
+    // Where the breaker was open that call is the probe, and another would be refused.
+    if (isReachable(redis.write)) void readiness.lookAtEviction();
+    else loading.then(readiness.lookAtEviction, () => undefined);
   });
   redis.read.on('ready', () => {
     if (!isCached) return;
@@ -63,6 +74,7 @@ export function startBackground(dependencies: BackgroundDependencies): Job[] {
   const start = (name: string, everyMs: number, run: () => Promise<void>) =>
     startJob({ name, everyMs, run, log });
   return [
+    start('health check', config.REDIS_HEALTH_CHECK_SECONDS * 1_000, () => checkHealth(redis, config)),
     start('eviction look', EVICTION_LOOK_MS, readiness.lookAtEviction),
     start('directory flush', DIRECTORY_FLUSH_MS, directory.flush),
     ...(isCached ? [start('look for invalidations', lookEveryMs, cache.look)] : []),

@@ -3,7 +3,12 @@ import type { FastifyBaseLogger } from 'fastify';
 import type { Redis } from 'ioredis';
 import type { Config } from '../config.js';
 import type { Metrics } from '../metrics.js';
-import { type ConnectionName, createConnection, type RedisAddress } from '../redis/connection.js';
+import {
+  type ConnectionName,
+  connectionLimits,
+  createConnection,
+  type RedisAddress,
+} from '../redis/connection.js';
 
 interface ConnectionsDependencies {
   address: RedisAddress;
@@ -16,8 +21,8 @@ export type Connections = Record<ConnectionName, Redis>;
 
 /** Opens all of them; they keep themselves up. */
 export function openConnections({ address, config, metrics, log }: ConnectionsDependencies): Connections {
-  const connectTimeoutMs = config.REDIS_CONNECT_TIMEOUT_MS;
-  const open = (name: ConnectionName) => createConnection({ address, name, connectTimeoutMs, metrics, log });
+  const limits = connectionLimits(config);
+  const open = (name: ConnectionName) => createConnection({ address, name, limits, metrics, log });
   return { write: open('write'), read: open('read'), background: open('background') };
 }
 

@@ -30,7 +30,8 @@ interface ReadPathDependencies {
 export function createReadPath(dependencies: ReadPathDependencies) {
   const { redis, config, retention, clock, metrics, log, randomId } = dependencies;
   const timeoutMs = config.REDIS_QUERY_TIMEOUT_MS;
-  const query = { ask: createAsk(redis, timeoutMs), retention, clock };
+  const ask = createAsk({ redis, timeoutMs, inFlightMax: config.QUERIES_IN_FLIGHT_MAX, metrics });
+  const query = { ask, retention, clock };
   const names = createSystemNames({ redis, timeoutMs, clock });
   const cache = createAnswerCache({
     redis,
