@@ -103,7 +103,7 @@ export const settings = Type.Object({
     60_000,
     'Mean delay of the event loop; past it new events get 503.',
   ),
-  HEAP_USED_PERCENT_MAX: whole(90, 10, 100, 'Share of the heap in use; past it new events get 503.'),
+  HEAP_USED_PERCENT_MAX: whole(90, 1, 100, 'Share of the heap in use; past it new events get 503.'),
   INGEST_WAIT_REPLICAS: whole(0, 0, 16, 'Replicas that must have a write before it is acknowledged.'),
   INGEST_WAIT_MS: whole(1_000, 1, 60_000, 'How long they may take; then the outcome is unknown.'),
   REPEAT_FILTER_VALUES_MAX: whole(500_000, 0, 100_000_000, 'Values remembered as already written; 0: none.'),

@@ -29,7 +29,6 @@ const refused = { problem: 'ingest_failed', reconnect: false } as const;
 const faultTable = {
   READONLY: { ...leave, meaning: 'this Redis is a replica' },
   MASTERDOWN: { ...leave, meaning: 'this Redis is a replica that has lost its master' },
-  NOAUTH: { ...leave, meaning: 'Redis wants a password' },
   LOADING: { ...away, meaning: 'Redis is still loading its data' },
   BUSY: { ...away, meaning: 'Redis is busy with a script' },
   CLUSTERDOWN: { ...away, meaning: 'the cluster is not whole' },

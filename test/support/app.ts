@@ -9,6 +9,7 @@ import { pino } from 'pino';
 import { buildApp } from '../../src/app.js';
 import type { Clock } from '../../src/clock.js';
 import { type Config, loadConfig } from '../../src/config.js';
+import type { RedisAddress } from '../../src/redis/address.js';
 import { startRedis, type TestRedis } from './redis-server.js';
 
 export interface TestApp {
@@ -26,18 +27,22 @@ interface TestAppOptions {
   clock?: Clock;
   /** A Redis to use, which outlives the app; by default a fresh one that ends with it. */
   redis?: TestRedis;
+  /** How that is to be reached, where not by its socket. */
+  address?: RedisAddress;
 }
 
 const readyDeadlineMs = 20_000;
 const pollMs = 10;
 
 /** Starts the service and waits until it is ready for work. */
-export async function startApp({ config, clock, redis: given }: TestAppOptions = {}): Promise<TestApp> {
+export async function startApp(options: TestAppOptions = {}): Promise<TestApp> {
+  const { config, clock, redis: given } = options;
   // Most tests write and ask and write again: what they look for is the answer of now, not an earlier one.
   const settings = { ...loadConfig({}), PORT: 0, QUERY_CACHE: 'off' as const, ...config };
   const redis = given ?? (await startRedis());
+  const address = options.address ?? { path: redis.socket };
   const log = pino({ level: 'silent' });
-  const app = await buildApp({ config: settings, address: { path: redis.socket }, log, clock });
+  const app = await buildApp({ config: settings, address, log, clock });
   async function stop(): Promise<void> {
     await app.close();
     if (!given) await redis.stop();
