@@ -112,7 +112,7 @@ export default async function eventsRoutes(app: FastifyInstance, options: Events
     return strict;
   }
 
-  await addShedding(app, shedding);
+  addShedding(app, shedding);
   addBodyParsers(app, batchEventsMax);
   app.setValidatorCompiler(() => () => true); // rows are read one by one, see read-event.ts
   const config = { unexpected: 'ingest_failed' as const };

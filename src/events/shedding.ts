@@ -3,23 +3,21 @@
  * next to nothing and what is taken in is served as fast as ever. Only new events are shed: questions, health and
  * metrics go on.
  *
- * Reasons: too much is held for Redis (admission.ts), the event loop turns too slowly, or the heap is nearly full; the
- * last two are looked at every `LOOK_MS` by @fastify/under-pressure.
+ * Reasons: too much is held for Redis (admission.ts), the event loop turns too slowly, or the heap is nearly full
+ * (pressure.ts).
  *
  * The body of a refused request is read and dropped by Node's server, so that senders which write all of it before
  * they read get to see the answer and the connection stays of use; one that is endless or very long is cut off after a
  * while, as everywhere (body.ts). The log tells of shedding once in `LOG_MS`, the metric of every request.
  */
-import { getHeapStatistics } from 'node:v8';
-import underPressure from '@fastify/under-pressure';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Clock } from '../clock.js';
 import { Problem } from '../errors.js';
-import type { Metrics, ShedReason } from '../metrics.js';
+import { type Metrics, type ShedReason, shedReasons } from '../metrics.js';
 import type { Admission } from './admission.js';
 import { discardedBytesMax, discardRest } from './body.js';
+import { watchPressure } from './pressure.js';
 
-const LOOK_MS = 1_000;
 const LOG_MS = 10_000;
 
 const details: Record<ShedReason, string> = {
@@ -30,7 +28,12 @@ const details: Record<ShedReason, string> = {
   heap: 'the service has too little memory left; nothing was stored',
 };
 
-/** The problem of a request that is shed, and its count. */
+/** Kept: making an error is the dearest part of a refusal that is ours. */
+const refusals = Object.fromEntries(
+  shedReasons.map((reason) => [reason, new Problem('overloaded', details[reason])]),
+) as Record<ShedReason, Problem>;
+
+/** The problem of a request that is shed after it was read, and its count. */
 export function overloaded(reason: ShedReason, metrics: Metrics): Problem {
   metrics.ingestShed.inc({ reason });
   return new Problem('overloaded', details[reason]);
@@ -38,7 +41,7 @@ export function overloaded(reason: ShedReason, metrics: Metrics): Problem {
 
 export interface SheddingOptions {
   admission: Admission;
-  /** Mean delay of the event loop over `LOOK_MS`. */
+  /** Mean delay of the event loop. */
   eventLoopDelayMsMax: number;
   /** Of V8's limit. */
   heapUsedPercentMax: number;
@@ -48,8 +51,10 @@ export interface SheddingOptions {
 }
 
 /** Sheds the requests of a plugin's routes that bring a body. */
-export async function addShedding(app: FastifyInstance, options: SheddingOptions): Promise<void> {
-  const { admission, eventLoopDelayMsMax, heapUsedPercentMax, bodyBytesMax, clock, metrics } = options;
+export function addShedding(app: FastifyInstance, options: SheddingOptions): void {
+  const { admission, bodyBytesMax, clock, metrics } = options;
+  const pressure = watchPressure(options);
+  app.addHook('onClose', async () => pressure.stop());
   let toldAt = Number.NEGATIVE_INFINITY;
 
   function shed(request: FastifyRequest, reply: FastifyReply, reason: ShedReason): Problem {
@@ -60,23 +65,14 @@ export async function addShedding(app: FastifyInstance, options: SheddingOptions
     }
     const bytes = Number(request.headers['content-length'] ?? Number.POSITIVE_INFINITY);
     if (bytes > discardedBytesMax) discardRest(request.raw, request, reply);
-    return overloaded(reason, metrics);
+    metrics.ingestShed.inc({ reason });
+    return refusals[reason];
   }
 
   app.addHook('onRequest', (request, reply, done) => {
     if (request.method !== 'POST') return done();
     const bytes = Number(request.headers['content-length'] ?? 0);
-    const reason = admission.refusal(bytes < bodyBytesMax ? bytes : bodyBytesMax);
+    const reason = pressure.reason ?? admission.refusal(bytes < bodyBytesMax ? bytes : bodyBytesMax);
     done(reason && shed(request, reply, reason));
-  });
-
-  await app.register(underPressure, {
-    sampleInterval: LOOK_MS,
-    maxEventLoopDelay: eventLoopDelayMsMax,
-    maxHeapUsedBytes: (getHeapStatistics().heap_size_limit * heapUsedPercentMax) / 100,
-    pressureHandler(request, reply, type) {
-      if (request.method !== 'POST') return;
-      throw shed(request, reply, type === 'eventLoopDelay' ? 'event_loop' : 'heap');
-    },
   });
 }

@@ -31,6 +31,7 @@ export async function startServiceProcess(
       PORT: '0',
       LOG_LEVEL: 'info',
       QUERY_CACHE: 'off',
+      EVENT_LOOP_DELAY_MS_MAX: '60000',
       ...env,
     },
     stdio: ['ignore', 'pipe', 'inherit'],
