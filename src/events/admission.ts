@@ -11,8 +11,8 @@
  * The rate is only known of a time in which much was held: a service that is asked for little answers little, whatever
  * it could. So it is taken in windows of `WINDOW_MS` in which `REQUESTS_ALWAYS` was reached, over the part of the window in
  * which anything was held, and forgotten after a window without. A burst that meets an idle service is taken in up to
- * `requestsMax`; what keeps coming faster than it is answered meets the bound one window later. A Redis that answers
- * nothing has the rate 0.
+ * `requestsMax`; what keeps coming faster than it is answered meets the bound one window later. A window in which
+ * nothing is answered goes on until something is; after `STALL_MS` the rate is taken to be 0.
  *
  * Source: J. Little, A Proof for the Queuing Formula L = lambda W, 1961.
  */
@@ -21,6 +21,7 @@ import type { ShedReason } from '../metrics.js';
 
 const REQUESTS_ALWAYS = 64;
 const WINDOW_MS = 100;
+const STALL_MS = 1_000;
 
 interface AdmissionOptions {
   requestsMax: number;
@@ -47,7 +48,7 @@ export function createAdmission({ requestsMax, queueMsMax, pendingBytesMax, cloc
 
   /** Ends the window where its time is over, and learns from it. */
   function look(now: number): void {
-    if (now - windowFrom < WINDOW_MS) return;
+    if (now - windowFrom < (answered === 0 && held > 0 ? STALL_MS : WINDOW_MS)) return;
     if (held > 0) busyMs += now - busyFrom;
     if (heldMost < requestsAlways) rate = undefined;
     else {

@@ -9,7 +9,7 @@ import { createWritePath, now } from '../support/write-path.js';
 
 const { master, replica } = await startPair();
 const clients = [master, replica].map(({ socket }) => new Redis(socket, { protocol: 2 }));
-const wait = { replicas: 1, timeoutMs: 200 };
+const wait = { replicas: 1, timeoutMs: 1_000 };
 const path = await createWritePath({ socket: master.socket, wait });
 t.teardown(async () => {
   replica.process.kill('SIGCONT');

@@ -38,8 +38,12 @@ const pollMs = 10;
 export async function startApp(options: TestAppOptions = {}): Promise<TestApp> {
   const { config, clock, redis: given } = options;
   // Most tests write and ask and write again: what they look for is the answer of now, not an earlier one.
-  // And tests run where everything is busy, which is not what most of them are about.
-  const calm = { EVENT_LOOP_DELAY_MS_MAX: 60_000 };
+  // And tests run where everything is busy, which is not what most of them are about; some count commands.
+  const calm = {
+    EVENT_LOOP_DELAY_MS_MAX: 60_000,
+    INGEST_QUEUE_MS_MAX: 60_000,
+    REDIS_HEALTH_CHECK_SECONDS: 3_600,
+  };
   const settings = { ...loadConfig({}), PORT: 0, QUERY_CACHE: 'off' as const, ...calm, ...config };
   const redis = given ?? (await startRedis());
   const address = options.address ?? { path: redis.socket };

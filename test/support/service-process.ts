@@ -32,6 +32,8 @@ export async function startServiceProcess(
       LOG_LEVEL: 'info',
       QUERY_CACHE: 'off',
       EVENT_LOOP_DELAY_MS_MAX: '60000',
+      INGEST_QUEUE_MS_MAX: '60000',
+      REDIS_HEALTH_CHECK_SECONDS: '3600',
       ...env,
     },
     stdio: ['ignore', 'pipe', 'inherit'],

@@ -32,6 +32,7 @@ export function spawnService(test: Test, dataDir: string, { command, cwd = root,
     LOG_LEVEL: 'info',
     QUERY_CACHE: 'off',
     EVENT_LOOP_DELAY_MS_MAX: '60000',
+    INGEST_QUEUE_MS_MAX: '60000',
   };
   const child = spawn(program, values, {
     cwd,
