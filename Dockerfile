@@ -1,4 +1,5 @@
-# The service alone; it needs REDIS_URL. `docker compose up` starts it together with a Redis.
+# The service alone; it needs REDIS_URL, and API keys (docs/access.md): it listens on all addresses of the container, and
+# without keys it refuses to. `docker compose up` starts it together with a Redis.
 
 FROM node:20-slim AS build
 WORKDIR /app

@@ -10,6 +10,8 @@
  */
 import { randomUUID } from 'node:crypto';
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify';
+import { createAttempts } from './access/attempts.js';
+import type { Keys } from './access/keys.js';
 import adminRoutes from './admin/routes.js';
 import type { Invalidation } from './cache/generations.js';
 import { type Clock, systemClock } from './clock.js';
@@ -18,24 +20,32 @@ import { seriesRoutes } from './compliance/series-routes.js';
 import type { Config } from './config.js';
 import eventsRoutes from './events/routes.js';
 import { createReadiness } from './health/readiness.js';
+import { redisStats } from './health/redis-stats.js';
 import healthRoutes from './health/routes.js';
 import { createMetrics } from './metrics.js';
+import access, { requires } from './plugins/access.js';
 import compression from './plugins/compression.js';
+import connectionBounds from './plugins/connection-bounds.js';
 import docs from './plugins/docs.js';
 import errors from './plugins/errors.js';
 import logging from './plugins/logging.js';
 import { collectMethods } from './plugins/method-not-allowed.js';
-import metricsPlugin from './plugins/metrics.js';
+import metricsPlugin, { metricsRoute } from './plugins/metrics.js';
 import openapi from './plugins/openapi.js';
 import problemPages from './plugins/problem-pages.js';
 import queryChecks from './plugins/queries.js';
+import { addressGuard, createEventCharges, questionLimit } from './plugins/rate-limits.js';
+import securityHeaders from './plugins/security-headers.js';
 import stop from './plugins/stop.js';
+import tracing from './plugins/tracing.js';
 import type { RedisAddress } from './redis/connection.js';
 import { createRollups } from './rollups/rounds.js';
 import systemsRoutes from './systems/routes.js';
 import type { Retention } from './windows/retention.js';
+import { openConfiguredKeys } from './wiring/access.js';
 import { startBackground } from './wiring/background.js';
 import { closeConnections, openConnections } from './wiring/connections.js';
+import { createLimits } from './wiring/limits.js';
 import { createReadPath } from './wiring/read-path.js';
 import { createServer } from './wiring/server.js';
 import { createWritePath } from './wiring/write-path.js';
@@ -46,6 +56,8 @@ export interface AppOptions {
   address: RedisAddress;
   log: FastifyBaseLogger;
   clock?: Clock;
+  /** Who may enter; by default those that the settings name. */
+  keys?: Keys;
   randomId?: () => string;
 }
 
@@ -62,6 +74,7 @@ function retentionOf(config: Config): Retention {
 /** Builds the service. It is connected to Redis as soon as Redis is there; `close` ends everything it opened. */
 export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   const { config, address, log, clock = systemClock, randomId = randomUUID } = options;
+  const keys = options.keys ?? (await openConfiguredKeys(config, clock, log));
   const app = createServer(config, log, randomId);
   const metrics = createMetrics();
   const retention = retentionOf(config);
@@ -69,6 +82,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   const shared = { config, retention, clock, metrics, log, randomId };
   const write = createWritePath({ redis: redis.write, ...shared });
   const read = createReadPath({ redis: redis.read, ...shared });
+  const limits = createLimits({ address, ...shared });
   const readiness = createReadiness({
     connections: [redis.write, redis.read],
     directoryLoaded: () => write.directory.isLoaded,
@@ -86,7 +100,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
     metrics,
     log,
   });
-  const jobs = startBackground({ config, redis, write, read, readiness, rollups, clock, log });
+  const jobs = startBackground({ config, keys, redis, write, read, readiness, rollups, clock, log });
 
   app.addHook('preClose', async () => readiness.stop());
   app.addHook('onClose', async () => {
@@ -101,33 +115,54 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
     await write.directory
       .flush()
       .catch((error: Error) => log.warn({ err: error }, 'the directory could not be flushed'));
+    await limits?.stop();
     closeConnections(redis);
   });
 
   const methods = collectMethods(app);
   await app.register(openapi);
   await app.register(errors);
+  await app.register(tracing, {
+    endpoint: config.OTEL_EXPORTER_OTLP_ENDPOINT,
+    serviceName: config.OTEL_SERVICE_NAME,
+    sampledShare: config.OTEL_TRACES_SAMPLER_ARG,
+  });
   await app.register(logging);
+  await app.register(securityHeaders);
+  await app.register(connectionBounds, { connectionsMax: config.CONNECTIONS_MAX, metrics });
+  if (limits?.policies.address) {
+    await app.register(addressGuard, { limiter: limits.limiter, limit: limits.policies.address });
+  }
+  await app.register(access, { keys, attempts: createAttempts(clock), metrics });
   await app.register(stop);
   await app.register(metricsPlugin, { metrics });
+  if (limits) {
+    await app.register(questionLimit, { limiter: limits.limiter, limitOf: limits.policies.queries });
+  }
   await app.register(compression);
   await app.register(queryChecks);
-  await app.register(docs);
-  await app.register(problemPages);
+
+  // Who may use what: each feature is registered with what it asks for (plugins/access.ts).
   const questioning = { redis: redis.read, timeoutMs: config.REDIS_QUERY_TIMEOUT_MS };
-  await app.register(healthRoutes, { readiness, ...questioning });
-  await app.register(eventsRoutes, {
+  const operations = config.OPERATIONS_ACCESS;
+  await app.register(requires('open', problemPages));
+  await app.register(requires('open', healthRoutes), { readiness, redis: redis.read });
+  await app.register(requires(operations, redisStats), questioning);
+  await app.register(requires(operations, metricsRoute), { metrics });
+  await app.register(requires(operations, docs));
+  await app.register(requires('ingest', eventsRoutes), {
     prefix: '/api/v1',
     ingest: write.ingest,
     shedding: write.shedding,
     batchEventsMax: config.BATCH_EVENTS_MAX,
     bodyBytesMax: config.BODY_BYTES_MAX,
+    openCharge: limits && createEventCharges({ limiter: limits.limiter, limitOf: limits.policies.ingest }),
     randomId,
   });
-  await app.register(complianceRoutes, { prefix: '/api/v1/compliance', clock, ...read });
-  await app.register(seriesRoutes, { prefix: '/api/v1/compliance', clock, ...read });
-  await app.register(systemsRoutes, { prefix: '/api/v1', ...questioning });
-  await app.register(adminRoutes, {
+  await app.register(requires('query', complianceRoutes), { prefix: '/api/v1/compliance', clock, ...read });
+  await app.register(requires('query', seriesRoutes), { prefix: '/api/v1/compliance', clock, ...read });
+  await app.register(requires('query', systemsRoutes), { prefix: '/api/v1', ...questioning });
+  await app.register(requires('admin', adminRoutes), {
     prefix: '/api/v1/admin',
     async invalidate(what: Invalidation) {
       await read.cache.invalidate(what);

@@ -5,28 +5,68 @@
  * value ends the start with a message that names it. `.env.example` is tested against this table both ways.
  * Names end with their unit. Nothing else in the project reads `process.env`.
  */
+import { join } from 'node:path';
 import { envSchema } from 'env-schema';
 import { type Static, Type } from 'typebox';
 
 const whole = (fallback: number, minimum: number, maximum: number, description: string) =>
   Type.Integer({ default: fallback, minimum, maximum, description });
 const DAY_SECONDS = 86_400;
+const DATA_DIR_DEFAULT = '.data';
 
 export const settings = Type.Object({
   HOST: Type.String({
     default: '127.0.0.1',
-    description: 'Address to listen on. The service has no access control of its own yet: keep it private.',
+    description:
+      'Address to listen on. Without API keys only those of this machine: see ACCESS_WITHOUT_KEYS.',
+  }),
+  API_KEYS_FILE: Type.String({
+    default: '',
+    description:
+      'Where API keys are kept; a file that is not there has none. Empty: keys.json under DATA_DIR.',
+  }),
+  API_KEYS: Type.String({
+    default: '',
+    description: 'API keys besides those of the file: a JSON array of its records.',
+  }),
+  ACCESS_WITHOUT_KEYS: Type.Union([Type.Literal('loopback'), Type.Literal('anyone')], {
+    default: 'loopback',
+    description:
+      'Who may enter while there are no API keys. anyone: whoever can reach HOST may read and change everything.',
+  }),
+  OPERATIONS_ACCESS: Type.Union([Type.Literal('open'), Type.Literal('key')], {
+    default: 'open',
+    description: 'key: figures and the API description are for holders of any API key, where there are keys.',
   }),
   PORT: whole(3000, 0, 65_535, 'Port to listen on; 0 takes a free one.'),
   LOG_LEVEL: Type.Union(
     ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'].map((level) => Type.Literal(level)),
     { default: 'info', description: 'pino log level. debug adds a line for every request.' },
   ),
+  TRUST_PROXY: Type.String({
+    default: '',
+    description: 'Proxies whose X-Forwarded-For is believed: addresses and CIDRs, with commas between.',
+  }),
+  CONNECTIONS_MAX: whole(10_000, 1, 1_000_000, 'Connections open at once; one more is closed on arrival.'),
+  KEEP_ALIVE_SECONDS: whole(72, 1, 3_600, 'A connection without a request is closed after this long.'),
+  HEADERS_SECONDS_MAX: whole(10, 1, 600, 'How long the headers of a request may take to arrive.'),
+  BODY_IDLE_SECONDS: whole(30, 1, 3_600, 'A request or answer of which no byte moves for so long is ended.'),
+  LIMIT_INGEST_EVENTS_PER_SECOND: whole(0, 0, 10_000_000, 'Events of one API key; 0: no limit.'),
+  LIMIT_QUERIES_PER_SECOND: whole(0, 0, 1_000_000, 'Questions of one API key; 0: no limit.'),
+  LIMIT_REQUESTS_PER_SECOND_PER_ADDRESS: whole(
+    0,
+    0,
+    1_000_000,
+    'Requests of one client address; 0: no limit.',
+  ),
+  LIMIT_BURST_SECONDS: whole(1, 1, 3_600, 'Seconds of a full rate that may come at once.'),
   REDIS_URL: Type.String({
     default: '',
-    description: 'Redis or Valkey (>= 6.2) to use. Empty: the service runs its own under DATA_DIR.',
+    description:
+      'Redis or Valkey (>= 6.2) to use; redis+cluster://host:port,host:port for a cluster. ' +
+      'Empty: the service runs its own under DATA_DIR.',
   }),
-  DATA_DIR: Type.String({ default: '.data', description: 'Where the own Redis keeps its data.' }),
+  DATA_DIR: Type.String({ default: DATA_DIR_DEFAULT, description: 'Where the own Redis keeps its data.' }),
   REDIS_APPENDFSYNC: Type.Union(
     ['always', 'everysec', 'no'].map((policy) => Type.Literal(policy)),
     {
@@ -117,6 +157,17 @@ export const settings = Type.Object({
   RETENTION_DAY_SECONDS: whole(90 * DAY_SECONDS, DAY_SECONDS, 3_660 * DAY_SECONDS, 'Day buckets.'),
   RETENTION_WEEK_SECONDS: whole(364 * DAY_SECONDS, 7 * DAY_SECONDS, 3_660 * DAY_SECONDS, 'Week buckets.'),
   RETENTION_MONTH_SECONDS: whole(730 * DAY_SECONDS, 31 * DAY_SECONDS, 3_660 * DAY_SECONDS, 'Month buckets.'),
+  OTEL_EXPORTER_OTLP_ENDPOINT: Type.String({
+    default: '',
+    description: 'OTLP/HTTP collector for traces, such as http://127.0.0.1:4318. Empty: no traces.',
+  }),
+  OTEL_SERVICE_NAME: Type.String({ default: 'papertrail', description: 'What traces call this service.' }),
+  OTEL_TRACES_SAMPLER_ARG: Type.Number({
+    default: 1,
+    minimum: 0,
+    maximum: 1,
+    description: 'Share of the requests that are traced; a caller that has decided already is followed.',
+  }),
   STOP_SECONDS_MAX: whole(25, 1, 600, 'How long a clean stop may take before it is cut short.'),
 });
 
@@ -134,7 +185,17 @@ export function loadConfig(env: Record<string, string | undefined> = process.env
   return envSchema<Config>({ schema: settings, data, env: false });
 }
 
-/** What the command line takes from the environment: which service it talks to, and where it keeps its notes. */
+/** Where the API keys are kept: the same for the service and the command line. */
+export const keyFileOf = ({ API_KEYS_FILE, DATA_DIR }: Pick<Config, 'API_KEYS_FILE' | 'DATA_DIR'>): string =>
+  API_KEYS_FILE || join(DATA_DIR, 'keys.json');
+
+/** What the command line takes from the environment: which service it talks to, as whom, and where it keeps things. */
 export function commandLineEnvironment(env: Record<string, string | undefined> = process.env) {
-  return { base: env.PAPERTRAIL_URL || 'http://127.0.0.1:3000', stateHome: env.XDG_STATE_HOME || undefined };
+  const { API_KEYS_FILE = '', DATA_DIR } = env;
+  return {
+    base: env.PAPERTRAIL_URL || 'http://127.0.0.1:3000',
+    key: env.PAPERTRAIL_API_KEY || undefined,
+    stateHome: env.XDG_STATE_HOME || undefined,
+    keyFile: keyFileOf({ API_KEYS_FILE, DATA_DIR: DATA_DIR || DATA_DIR_DEFAULT }),
+  };
 }

@@ -3,7 +3,7 @@
  * row is refused. Problems go out as RFC 9457 `application/problem+json`; `/problems/<code>` explains each.
  *
  * Senders decide by the status whether to send again, so it is chosen for them: 4xx only where sending the
- * same bytes again cannot help, 503 with `Retry-After` where it can. Never 207, 408 or (on ingest) 500: well
+ * same bytes again cannot help, 429 and 503 with `Retry-After` where it can. Never 207, 408 or (on ingest) 500: well
  * known log shippers retry the first for ever and drop the data on the others.
  */
 interface ProblemRow {
@@ -21,6 +21,11 @@ const problemTable = {
   batch_empty: { status: 400, title: 'The body holds no event' },
   events_invalid: { status: 400, title: 'No event could be accepted' },
   parameter_invalid: { status: 400, title: 'A parameter is not valid' },
+  key_missing: { status: 401, title: 'An API key is needed here' },
+  key_unknown: { status: 401, title: 'The API key is not valid' },
+  key_expired: { status: 401, title: 'The API key has expired' },
+  scope_missing: { status: 403, title: 'The API key is not for this' },
+  system_forbidden: { status: 403, title: 'The API key is not for this system' },
   not_found: { status: 404, title: 'There is nothing here' },
   no_data: { status: 404, title: 'There is no data for this question' },
   method_not_allowed: { status: 405, title: 'This method is not offered here' },
@@ -29,12 +34,18 @@ const problemTable = {
   name_too_long: { status: 414, title: 'A name in the address is too long' },
   content_type_unsupported: { status: 415, title: 'The content type is not read here' },
   content_encoding_unsupported: { status: 415, title: 'The content encoding is not read here' },
+  quota_exceeded: { status: 429, title: 'The quota is used up', retryAfterSeconds: 1 },
   headers_too_large: { status: 431, title: 'The headers are too large' },
   window_unsupported: { status: 422, title: 'This metric does not keep that window' },
   question_too_large: { status: 422, title: 'The question reads too much at once' },
   zone_unsupported: { status: 422, title: 'This time zone is not whole hours from UTC' },
   series_too_long: { status: 422, title: 'The series would have too many points' },
   request_invalid: { status: 400, title: 'The request cannot be served' },
+  too_many_attempts: {
+    status: 429,
+    title: 'This address was refused too often',
+    retryAfterSeconds: 60,
+  },
   internal: { status: 500, title: 'The question could not be answered' },
   overloaded: { status: 503, title: 'Too much is being asked at once', retryAfterSeconds: 1, isQuiet: true },
   redis_unavailable: { status: 503, title: 'Redis cannot be reached', retryAfterSeconds: 2, isQuiet: true },
@@ -63,6 +74,7 @@ const rowErrorTable = {
   number_not_finite: 'The number is too large to be represented.',
   metadata_too_large: 'The metadata has too many keys.',
   nesting_too_deep: 'The metadata nests too deeply.',
+  system_forbidden: 'The API key is not for this system.',
   systems_limit: 'The largest number of systems is reached.',
 } as const;
 
@@ -83,15 +95,23 @@ export interface FieldError {
   detail: string;
 }
 
+interface ProblemOptions extends ErrorOptions {
+  /** Where it is known better than the table does. */
+  retryAfterSeconds?: number;
+}
+
 /** A problem to be answered; anything else that is thrown is unexpected. */
 export class Problem extends Error {
   override readonly name = 'Problem';
+  /** Seconds a client should wait before it tries again; undefined where that does not help. */
+  readonly retryAfterSeconds: number | undefined;
   constructor(
     readonly code: ProblemCode,
     detail: string,
     readonly extensions: { errors?: FieldError[] | RowError[]; [member: string]: unknown } = {},
-    options?: ErrorOptions,
+    options: ProblemOptions = {},
   ) {
     super(detail, options);
+    this.retryAfterSeconds = options.retryAfterSeconds ?? problems[code].retryAfterSeconds;
   }
 }

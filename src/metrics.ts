@@ -26,6 +26,7 @@ export function createMetrics() {
   const register = new Registry();
   const registers = [register];
   let isReady = () => false;
+  const breakers = new Map<string, () => number>();
   let ingest: Held = { held: 0, limit: 0, pendingBytes: 0 };
   /** By endpoint and state: a hit is so cheap that finding its labels would be a good part of it. */
   const cacheAnswers = new Map<string, Record<string, number>>();
@@ -176,6 +177,34 @@ export function createMetrics() {
       help: '1 where this process folds days, else 0.',
       registers,
     }),
+    limitDecisions: new Counter({
+      name: 'papertrail_limit_decisions_total',
+      help: 'Decisions of the rate limits, by policy and outcome.',
+      labelNames: ['policy', 'outcome'],
+      registers,
+    }),
+    limitLeases: new Counter({
+      name: 'papertrail_limit_leases_total',
+      help: 'Times that a lease of a token bucket was to be renewed in Redis, by outcome.',
+      labelNames: ['outcome'],
+      registers,
+    }),
+    limitsLocal: new Gauge({
+      name: 'papertrail_limits_local',
+      help: '1 while this process limits by itself because Redis cannot be asked, else 0.',
+      registers,
+    }),
+    connectionsRefused: new Counter({
+      name: 'papertrail_connections_refused_total',
+      help: 'Connections closed on arrival because CONNECTIONS_MAX were open.',
+      registers,
+    }),
+    accessRefused: new Counter({
+      name: 'papertrail_access_refused_total',
+      help: 'Requests refused because of who sent them, by reason.',
+      labelNames: ['reason'],
+      registers,
+    }),
     redisErrors: new Counter({
       name: 'papertrail_redis_errors_total',
       help: 'Connection errors with Redis, by connection.',
@@ -184,8 +213,23 @@ export function createMetrics() {
     }),
     breakerState: new Gauge({
       name: 'papertrail_redis_breaker_state',
-      help: 'Circuit breaker of a connection to Redis: 0 closed, 1 half open, 2 open.',
+      help: 'Circuit breaker of a connection to Redis, on a cluster the worst of its masters: 0 closed, 1 half open, 2 open.',
       labelNames: ['connection'],
+      registers,
+      collect() {
+        for (const [connection, look] of breakers) this.set({ connection }, look());
+      },
+    }),
+    clusterMasters: new Gauge({
+      name: 'papertrail_cluster_masters',
+      help: 'Masters of the Redis Cluster that serve slots, by connection and by whether they are connected or away.',
+      labelNames: ['connection', 'state'],
+      registers,
+    }),
+    clusterRedirects: new Counter({
+      name: 'papertrail_cluster_redirects_total',
+      help: 'Calls that a node of the Redis Cluster refused because their slot is or goes elsewhere, by kind.',
+      labelNames: ['kind'],
       registers,
     }),
     ready: new Gauge({
@@ -208,6 +252,10 @@ export function createMetrics() {
     /** Says where what is held is to be looked up when it is scraped. */
     observeIngest(look: Held): void {
       ingest = look;
+    },
+    /** Says where the state of the breaker of a connection is to be looked up when it is scraped. */
+    observeBreaker(connection: string, look: () => number): void {
+      breakers.set(connection, look);
     },
     /** Says where `ready` is to be looked up when it is scraped. */
     observeReady(look: () => boolean): void {

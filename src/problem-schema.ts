@@ -30,15 +30,22 @@ const problemSchema = Type.Object(
     ),
     accepted: Type.Optional(Type.Integer({ description: 'Of those rows, the events stored.' })),
     rejected: Type.Optional(Type.Integer({ description: 'Of those rows, the ones refused.' })),
+    'violated-policies': Type.Optional(
+      Type.Array(Type.String(), { description: 'Policies whose quota is used up, as in RateLimit-Policy.' }),
+    ),
     points: Type.Optional(Type.Integer({ description: 'How many points the series would have.' })),
     coverage: Type.Optional(Type.String({ description: 'Of the time asked about, where there is no data.' })),
     requestId: Type.String(),
+    traceId: Type.Optional(Type.String({ description: 'Where requests are traced (W3C Trace Context).' })),
     error: Type.String({ description: 'As title, for older clients.' }),
     message: Type.String({ description: 'As detail, for older clients.' }),
   },
   { title: 'Problem' },
 );
 
+const challenge = {
+  'WWW-Authenticate': { type: 'string', description: 'How a key can be presented.' },
+};
 const retryAfter = {
   'Retry-After': { type: 'integer', description: 'Seconds to wait before trying again.' },
 };
@@ -52,7 +59,22 @@ export function problemAnswers(codes: readonly ProblemCode[]): Record<number, ob
       const description = own.map((code) => `${code}: ${problems[code].title}.`).join(' ');
       const again = own.some((code) => problems[code].retryAfterSeconds !== undefined);
       const content = { 'application/problem+json': { schema: problemSchema } };
-      return [status, { description, content, ...(again ? { headers: retryAfter } : {}) }];
+      const headers = { ...(status === 401 ? challenge : {}), ...(again ? retryAfter : {}) };
+      return [status, { description, content, ...(Object.keys(headers).length > 0 ? { headers } : {}) }];
     }),
   );
+}
+
+/** Response schemas with further problems; a status that is there already means both. */
+export function addProblems(
+  responses: Readonly<Record<string, object>>,
+  codes: readonly ProblemCode[],
+): Record<string, object> {
+  const merged: Record<string, object> = { ...responses };
+  for (const [status, added] of Object.entries(problemAnswers(codes))) {
+    const there = merged[status];
+    const both = [added, there].map((one) => (one && 'description' in one ? one.description : ''));
+    merged[status] = there ? { ...there, ...added, description: both.join(' ') } : added;
+  }
+  return merged;
 }

@@ -7,9 +7,11 @@ import closeWithGrace from 'close-with-grace';
 import type { FastifyInstance } from 'fastify';
 import { pino } from 'pino';
 import { buildApp } from './app.js';
+import { systemClock } from './clock.js';
 import { loadConfig } from './config.js';
 import { createLocalServer } from './redis/local/server.js';
 import { keepTickObject } from './tick-object.js';
+import { announceAccess, openConfiguredKeys } from './wiring/access.js';
 
 void keepTickObject();
 const config = loadConfig();
@@ -38,9 +40,11 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
 }
 
 async function start(): Promise<void> {
+  const keys = await openConfiguredKeys(config, systemClock, log);
+  announceAccess(config, keys, log);
   await local?.start();
   if (stopping) return;
-  app = await buildApp({ config, address: local?.connection ?? config.REDIS_URL, log });
+  app = await buildApp({ config, keys, address: local?.connection ?? config.REDIS_URL, log });
   if (!stopping) await app.listen({ host: config.HOST, port: config.PORT });
 }
 

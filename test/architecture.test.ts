@@ -14,7 +14,7 @@ const layers: readonly (readonly string[])[] = [
   ['errors', 'metrics', 'config', 'clock', 'problem-schema', 'principal', 'tick-object'],
   ['windows'],
   ['sketches'],
-  ['redis', 'cache', 'workers'],
+  ['redis', 'cache', 'access', 'limits', 'workers'],
   [
     'plugins',
     'events',

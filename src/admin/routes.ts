@@ -5,9 +5,8 @@
  * or all of them, at one endpoint or all of them. After an import what it brought is seen at once that way, instead of
  * when the answers of before have become old.
  *
- * It deletes nothing and tells nobody anything: the worst that anybody can do with it is to make questions cost what
- * they cost without a cache, and single flight still holds then. So it is offered although the service has no access
- * control yet; like the rest of it, it belongs on a private address.
+ * It deletes nothing and tells nobody anything: the worst that can be done with it is to make questions cost what they
+ * cost without a cache, and single flight still holds then.
  *
  * It holds at once in this process and, since others look for it once a second, shortly after everywhere. Redis away:
  * 503, and nothing is invalid; try again.
@@ -62,7 +61,7 @@ const adminRoutes: FastifyPluginAsyncTypebox<AdminOptions> = async (app, { inval
         body: invalidationBody,
         response: {
           200: invalidationAnswer,
-          ...problemAnswers(['parameter_invalid', 'internal', 'redis_unavailable']),
+          ...problemAnswers(['parameter_invalid', 'quota_exceeded', 'internal', 'redis_unavailable']),
         },
       },
     },

@@ -18,11 +18,10 @@
  * (generations.ts).
  */
 import type { FastifyBaseLogger } from 'fastify';
-import type { Redis } from 'ioredis';
 import type { Clock } from '../clock.js';
 import type { Metrics } from '../metrics.js';
 import { within } from '../redis/deadline.js';
-import { isUnavailable, toProblem } from '../redis/pipeline.js';
+import { isUnavailable, type Store, toProblem } from '../redis/pipeline.js';
 import { type Encoding, type Entry, isNegative } from './entry.js';
 import { type Compute, computeEntry, createFlight, type Found, isNoData, type Question } from './flight.js';
 import { createGenerations, type Invalidation } from './generations.js';
@@ -50,7 +49,7 @@ export const warmEveryMs = 1_000;
 const FADE_MS = 60_000;
 
 interface AnswerCacheDependencies {
-  redis: Redis;
+  redis: Store;
   /** How long Redis and a computation may take together. */
   timeoutMs: number;
   memoryBytesMax: number;

@@ -15,10 +15,9 @@
  * Redis away: the generations last seen stay in use, so cached answers go on being found. Before they are seen for
  * the first time a process uses a base of its own and shares nothing.
  */
-import type { Redis } from 'ioredis';
 import { generationField, generationsKey } from '../redis/keys.js';
 import { encodePayload } from '../redis/payload.js';
-import { type Call, callScript, readPipeline } from '../redis/pipeline.js';
+import { type Call, callScript, readPipeline, type Store } from '../redis/pipeline.js';
 import { scripts } from '../redis/scripts.js';
 
 export const lookEveryMs = 1_000;
@@ -33,7 +32,7 @@ export interface Invalidation {
 }
 
 interface GenerationsDependencies {
-  redis: Redis;
+  redis: Store;
   timeoutMs: number;
   randomId: () => string;
 }

@@ -11,10 +11,9 @@
  * later version wrote it) or a Redis that does not reply makes the caller work for itself, `apart`.
  */
 import type { FastifyBaseLogger } from 'fastify';
-import type { Redis } from 'ioredis';
 import { within } from '../redis/deadline.js';
 import { cacheLockKey } from '../redis/keys.js';
-import { type Argument, callScript, isUnavailable, readPipeline } from '../redis/pipeline.js';
+import { type Argument, callScript, isUnavailable, readPipeline, type Store } from '../redis/pipeline.js';
 import { scripts } from '../redis/scripts.js';
 import { decodeEntry, type Entry, encodeEntry } from './entry.js';
 
@@ -32,7 +31,7 @@ export interface Claim {
 }
 
 interface SharedDependencies {
-  redis: Redis;
+  redis: Store;
   randomId: () => string;
   /** How long a computation may take; a lock lives a little longer. */
   lockMs: number;

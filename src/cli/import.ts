@@ -11,7 +11,7 @@
 import type { Clock } from '../clock.js';
 import { createNote } from './checkpoint.js';
 import { type ExitStatus, exitStatus, Failure } from './exit.js';
-import { describe, request } from './http.js';
+import { describe, type Service } from './http.js';
 import { importFile } from './import-file.js';
 import { type Input, lookAt } from './input.js';
 import { startProgress } from './progress.js';
@@ -20,7 +20,7 @@ import { createSender } from './send.js';
 import { formatCount } from './text.js';
 
 interface ImportOptions {
-  base: string;
+  service: Service;
   batchRowsMax: number;
   parallel: number;
   retrySeconds: number;
@@ -50,10 +50,10 @@ function statusOf(failures: Failure[], { rejected }: Report): ExitStatus {
 const invalidateTimeoutMs = 5_000;
 
 /** Has answers from before computed anew, so that the import is seen at once. It is done whether that works or not. */
-async function showAtOnce(base: string, say: (text: string) => void): Promise<void> {
+async function showAtOnce(service: Service, say: (text: string) => void): Promise<void> {
   const headers = { 'content-type': 'application/json' };
-  const url = `${base}/api/v1/admin/cache/invalidate`;
-  const answer = await request(url, invalidateTimeoutMs, { method: 'POST', headers, body: '{}' });
+  const path = '/api/v1/admin/cache/invalidate';
+  const answer = await service.request(path, invalidateTimeoutMs, { method: 'POST', headers, body: '{}' });
   if (answer.status !== 200)
     say(`answers from before the import may still be given for a while: ${describe(answer)}`);
 }
@@ -74,20 +74,21 @@ function placeOf({ name, path }: Input, { files }: Report): string {
  */
 export async function importFiles(names: string[], options: ImportOptions, dependencies: ImportDependencies) {
   const { clock, random, sleep, stderr, stop } = dependencies;
-  const { base, quiet, retrySeconds } = options;
+  const { service, quiet, retrySeconds, stateDir } = options;
+  const { base } = service;
   const inputs = await Promise.all(names.map(lookAt));
   const startedAt = clock.now();
   const bytesTotal = inputs.reduce((total, { size }) => total + size, 0);
   const progress = startProgress({ bytesTotal, quiet, clock, stream: stderr });
   const account = createReport();
   const { say } = progress;
-  const sender = createSender({ base, retrySeconds, clock, random, sleep, signal: stop.signal, say });
+  const sender = createSender({ service, retrySeconds, clock, random, sleep, signal: stop.signal, say });
   const { report } = account;
   const failures: Failure[] = [];
 
   for (const input of inputs) {
     try {
-      await importFile(input, { ...options, sender, progress, account, stop });
+      await importFile(input, { ...options, base, sender, progress, account, stop });
     } catch (error) {
       if (!(error instanceof Failure)) throw error;
       failures.push(error);
@@ -96,8 +97,8 @@ export async function importFiles(names: string[], options: ImportOptions, depen
     if (stop.signal.aborted) break;
   }
   progress.stop();
-  if (report.accepted > 0) await showAtOnce(base, say);
+  if (report.accepted > 0) await showAtOnce(service, say);
   report.seconds = (clock.now() - startedAt) / 1_000;
-  if (failures.length === 0) for (const input of inputs) await createNote(input, options).remove();
+  if (failures.length === 0) for (const input of inputs) await createNote(input, { stateDir, base }).remove();
   return { report, status: statusOf(failures, report) };
 }

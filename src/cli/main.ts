@@ -2,15 +2,19 @@
  * The command line: what commands there are and what they take. Results go to standard output, everything else
  * to standard error, and the exit status says how it went (`exit.ts`).
  *
- * It talks to a running service by HTTP only, so there is no second way into the data.
+ * It talks to a running service by HTTP only, so there is no second way into the data; only keys are made where the
+ * service keeps them.
  */
+import { randomBytes } from 'node:crypto';
+import { resolve } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { Command, CommanderError, InvalidArgumentError } from 'commander';
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { systemClock } from '../clock.js';
 import { commandLineEnvironment } from '../config.js';
+import { type Scope, scopes } from '../principal.js';
 import { defaultStateDir } from './checkpoint.js';
 import { type ExitStatus, exitStatus, Failure } from './exit.js';
-import { readBase } from './http.js';
+import { openService } from './http.js';
 import { importFiles } from './import.js';
 import { ask, formatSystems, listSystems, type Parameters, systemsListedMax } from './query.js';
 import { type Question, questions } from './questions.js';
@@ -32,10 +36,15 @@ const whole = (least: number, most: number) => (text: string) => {
   throw new InvalidArgumentError(`It must be a whole number from ${least} to ${most}.`);
 };
 
-/** Options of every command. */
+/** The service of a command's options. */
+const serviceOf = ({ base, keyFile }: { base: string; keyFile?: string }) =>
+  openService(base, { keyFile, key: environment.key });
+
+/** Options of every command that talks to a service. */
 const addCommon = (command: Command) =>
   command
     .option('--base <address>', 'where the service is (PAPERTRAIL_URL)', environment.base)
+    .option('--key-file <file>', 'a file that holds the API key (PAPERTRAIL_API_KEY)')
     .option('--json', 'print the result as JSON');
 
 /** Stops at the first signal when what is under way has been answered; a second one ends the process at once. */
@@ -63,7 +72,7 @@ function addImport(program: Command): void {
     )
     .option('--quiet', 'show no progress');
   addCommon(command).action(
-    async (files: string[], { json, base, batch, restart = false, quiet = false, ...options }) => {
+    async (files: string[], { json, base, keyFile, batch, restart = false, quiet = false, ...options }) => {
       const dependencies = {
         clock: systemClock,
         random: Math.random,
@@ -71,7 +80,8 @@ function addImport(program: Command): void {
         stderr: process.stderr,
         stop: stopOnSignals(),
       };
-      const all = { ...options, restart, quiet, base: readBase(base), batchRowsMax: batch };
+      const service = await serviceOf({ base, keyFile });
+      const all = { ...options, restart, quiet, service, batchRowsMax: batch };
       const { report, status } = await importFiles(files, all, dependencies);
       show(json, report, formatReport(report));
       for (const failure of report.failures) say(failure);
@@ -85,9 +95,10 @@ function addQuestion(query: Command, question: Question): void {
   const command = addCommon(query.command(usage).description(description));
   for (const option of options) command.addOption(option);
   command.action(async (first: unknown) => {
-    const { base, json, user, ...parameters } = command.opts();
+    const { base, keyFile, json, user, ...parameters } = command.opts();
     const argument = typeof first === 'string' ? first : '';
-    const answer = await ask(readBase(base), path(argument), { user_id: user, ...parameters } as Parameters);
+    const service = await serviceOf({ base, keyFile });
+    const answer = await ask(service, path(argument), { user_id: user, ...parameters } as Parameters);
     show(json, answer, json ? [] : format(answer as never));
     process.exitCode = status?.(answer) ?? exitStatus.done;
   });
@@ -97,10 +108,58 @@ function addSystems(query: Command): void {
   addCommon(query.command('systems').description('which systems there are'))
     .option('--limit <number>', 'how many at most', whole(1, systemsListedMax), systemsListedMax)
     .option('--cursor <cursor>', 'where an earlier list ended')
-    .action(async ({ base, json, limit, cursor }) => {
-      const list = await listSystems(readBase(base), limit, cursor);
+    .action(async ({ json, limit, cursor, ...options }) => {
+      const list = await listSystems(await serviceOf(options), limit, cursor);
       show(json, list, formatSystems(list));
     });
+}
+
+/** Loaded when it is used: what checks the records takes longer to load than all other commands need. */
+const loadKeys = () => import('./keys.js');
+
+const addKeyOptions = (command: Command) =>
+  command
+    .option('--file <file>', 'where the keys are kept (API_KEYS_FILE)', environment.keyFile)
+    .option('--json', 'print the result as JSON');
+
+/** As for a person who wants to have a key that opens nothing but the pages for operations. */
+const noScope = 'none';
+
+function addKeyCreation(keys: Command): void {
+  const scope = new Option('--scope <scope...>', 'what it may do; none: see figures only').choices([
+    ...scopes,
+    noScope,
+  ]);
+  addKeyOptions(keys.command('create').description('make a key and print it, this once'))
+    .requiredOption('--name <name>', 'what it is called, in lists and logs')
+    .addOption(scope.makeOptionMandatory())
+    .option('--system <system...>', 'the only systems it may touch; default: all')
+    .option('--expires <instant>', 'until when it counts, as 2027-01-31T00:00:00Z; default: for ever')
+    .action(async ({ file, json, name, scope, system: systems, expires }) => {
+      const own = [...new Set<string>(scope)].filter((one) => one !== noScope) as Scope[];
+      const description = { name, scopes: own, systems, expires };
+      const { addKey } = await loadKeys();
+      const made = await addKey(file, description, randomBytes, systemClock.now());
+      show(json, made, [made.key]);
+      say(`${resolve(file)} keeps the hash of the key ${made.name}; the key itself is shown only now`);
+    });
+}
+
+function addKeys(program: Command): void {
+  const keys = program.command('keys').description('API keys, in the file that the service reads');
+  addKeyCreation(keys);
+  addKeyOptions(keys.command('list').description('which keys there are')).action(async ({ file, json }) => {
+    const { listKeys, formatKeys } = await loadKeys();
+    const list = await listKeys(file);
+    show(json, list, formatKeys(list, systemClock.now()));
+  });
+  addKeyOptions(keys.command('revoke <name>').description('take a key away')).action(
+    async (name: string, { file, json }) => {
+      const { revokeKey } = await loadKeys();
+      await revokeKey(file, name);
+      show(json, { revoked: name }, [`${printable(name)} is revoked`]);
+    },
+  );
 }
 
 function createProgram(): Command {
@@ -111,6 +170,7 @@ function createProgram(): Command {
   const query = program.command('query').description('ask a running service');
   for (const question of questions) addQuestion(query, question);
   addSystems(query);
+  addKeys(program);
   return program;
 }
 

@@ -1,6 +1,6 @@
 /** Asking the service: one GET, one answer. A question is not repeated; whoever asks sees at once what is wrong. */
 import { serviceFailure, usageFailure } from './exit.js';
-import { describe, request } from './http.js';
+import { describe, type Service } from './http.js';
 import { formatCount, formatTable } from './text.js';
 
 const answerTimeoutMs = 30_000;
@@ -15,7 +15,7 @@ export type Parameters = Record<string, string | boolean | readonly string[] | u
  * @throws Failure: usage where the service does not take the question, service where it cannot answer
  */
 export async function ask(
-  base: string,
+  service: Service,
   path: string,
   parameters: Parameters,
 ): Promise<Record<string, unknown>> {
@@ -23,8 +23,9 @@ export async function ask(
   for (const [name, value] of Object.entries(parameters)) {
     for (const one of value === undefined ? [] : [value].flat()) search.append(name, String(one));
   }
-  const url = `${base}/api/v1${path}${search.size > 0 ? `?${search}` : ''}`;
-  const answer = await request(url, answerTimeoutMs);
+  const { base } = service;
+  const address = `/api/v1${path}${search.size > 0 ? `?${search}` : ''}`;
+  const answer = await service.request(address, answerTimeoutMs);
   const { status, json } = answer;
   if (status === 200 && Object.keys(json).length > 0) return json;
   if (status === 0) throw serviceFailure(`the service at ${base} cannot be reached: ${describe(answer)}`);
@@ -40,7 +41,7 @@ interface SystemList {
 
 /** At most `limit` systems after `cursor`, in as many requests as that takes. */
 export async function listSystems(
-  base: string,
+  service: Service,
   limit: number,
   cursor: string | undefined,
 ): Promise<SystemList> {
@@ -48,7 +49,7 @@ export async function listSystems(
   do {
     const wanted = String(Math.min(pageItemsMax, limit - all.systems.length));
     const parameters = { limit: wanted, cursor: all.next ?? undefined };
-    const page = (await ask(base, '/systems', parameters)) as unknown as SystemList;
+    const page = (await ask(service, '/systems', parameters)) as unknown as SystemList;
     all.systems.push(...page.systems);
     all.total = page.total;
     all.next = page.next;

@@ -8,7 +8,7 @@
 import type { Clock } from '../clock.js';
 import { type Batch, bodyOf, type Row } from './batches.js';
 import { serviceFailure } from './exit.js';
-import { type Answer, describe, request } from './http.js';
+import { type Answer, describe, type Service } from './http.js';
 
 const requestTimeoutMs = 60_000;
 const firstPauseMs = 250;
@@ -32,7 +32,7 @@ export interface Outcome {
 }
 
 interface SenderDependencies {
-  base: string;
+  service: Service;
   retrySeconds: number;
   clock: Clock;
   /** 0 to 1, for the jitter. */
@@ -59,7 +59,8 @@ function retryAfterMs({ headers }: Answer, now: number): number {
 
 /** How many of `left` rows, from the first, an answer says were accepted and rejected. */
 function countsOf({ status, json }: Answer, left: number): { accepted: number; rejected: number } {
-  if (status === 400 && json.code === 'events_invalid') return { accepted: 0, rejected: left };
+  const isRefused = ['events_invalid', 'system_forbidden'].includes(String(json.code));
+  if ((status === 400 || status === 403) && isRefused) return { accepted: 0, rejected: left };
   const settled = status >= 200 && status < 300 ? left : json.committed_rows;
   const { accepted, rejected } = json;
   const isSound =
@@ -83,8 +84,9 @@ function settle(outcome: Outcome, rows: readonly Row[], answer: Answer): void {
 }
 
 export function createSender(dependencies: SenderDependencies) {
-  const { base, retrySeconds, clock, random, sleep, signal, say } = dependencies;
-  const url = `${base}/api/v1/events/batch`;
+  const { service, retrySeconds, clock, random, sleep, signal, say } = dependencies;
+  const { base } = service;
+  const path = '/api/v1/events/batch';
   const headers = { 'content-type': 'application/x-ndjson' };
   let isTroubled = false;
 
@@ -113,7 +115,11 @@ export function createSender(dependencies: SenderDependencies) {
     let tries = 0;
     let since = 0;
     for (let rows = batch.rows; rows.length > 0; rows = batch.rows.slice(settledRows(outcome))) {
-      const answer = await request(url, requestTimeoutMs, { method: 'POST', headers, body: bodyOf(rows) });
+      const answer = await service.request(path, requestTimeoutMs, {
+        method: 'POST',
+        headers,
+        body: bodyOf(rows),
+      });
       const before = settledRows(outcome);
       settle(outcome, rows, answer);
       if (settledRows(outcome) === batch.rows.length) break;

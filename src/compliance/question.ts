@@ -4,10 +4,9 @@
  *
  * Redis down or slow: a Problem 503; nothing is guessed and nothing waits.
  */
-import type { Redis } from 'ioredis';
 import { Problem } from '../errors.js';
 import type { Metrics } from '../metrics.js';
-import { type Call, readPipeline, toProblem } from '../redis/pipeline.js';
+import { type Call, readPipeline, type Store, toProblem } from '../redis/pipeline.js';
 
 export interface Question<Answer> {
   calls: Call[];
@@ -51,7 +50,7 @@ export function map<From, To>(question: Question<From>, change: (answer: From) =
 const TRIP_CALLS_MAX = 2_000;
 
 interface AskDependencies {
-  redis: Redis;
+  redis: Store;
   timeoutMs: number;
   /** Questions computed at once; past it there is a 503, and where there is an older answer, that. */
   inFlightMax: number;

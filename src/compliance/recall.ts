@@ -5,17 +5,24 @@
  *
  * An address that means another question in a moment is remembered until then only (the hour ends), or not at all:
  * what is about all systems depends on which there are. Whatever is invalidated makes all of it forgotten. Who may
- * ask is decided by hooks that come before this one; an answer that not everybody may see must not be remembered
- * by its address alone.
+ * ask is decided by a hook that comes before this one, and what somebody may see is part of what is remembered: an
+ * address that was answered to one is unknown for whoever may see other systems.
  */
 import type { AnswerCache, CachedAnswer } from '../cache/answers.js';
 import type { Compute, Question } from '../cache/flight.js';
 import type { Clock } from '../clock.js';
+import type { Principal } from '../principal.js';
 import type { Scope } from './scope.js';
 
 /** What is computed for "now" again is computed for the now of then, so not for long. */
 const REMEMBERED_MS = 5_000;
 const ADDRESSES_MAX = 10_000;
+
+/** An address, and who asks with it. */
+interface Asking {
+  url: string;
+  principal: Principal;
+}
 
 interface Remembered {
   question: Question;
@@ -24,27 +31,32 @@ interface Remembered {
   version: string;
 }
 
+/** No address holds a blank, so no two pairs make one key. */
+const keyOf = (address: string, { restriction }: Principal): string =>
+  restriction === '' ? address : `${restriction} ${address}`;
+
 export function createRecall(cache: AnswerCache, clock: Clock) {
   const remembered = new Map<string, Remembered>();
 
   return {
-    /** Takes note of what an address asks. */
-    remember(address: string, { isAll, span }: Scope, question: Question, compute: Compute): void {
+    /** Takes note of what somebody asks with an address. */
+    remember({ url, principal }: Asking, { isAll, span }: Scope, question: Question, compute: Compute): void {
       if (isAll || question.refresh) return;
       const now = clock.now();
       const until = Math.min(now + REMEMBERED_MS, span.to > now ? span.to : Number.POSITIVE_INFINITY);
       if (remembered.size >= ADDRESSES_MAX) remembered.clear();
-      remembered.set(address, { question, compute, until, version: cache.version });
+      remembered.set(keyOf(url, principal), { question, compute, until, version: cache.version });
     },
 
     /** The answer to what an address asks, where it is known and held. */
-    recall(address: string): CachedAnswer | undefined {
-      const found = remembered.get(address);
+    recall({ url, principal }: Asking): CachedAnswer | undefined {
+      const key = keyOf(url, principal);
+      const found = remembered.get(key);
       if (!found) return undefined;
       if (clock.now() < found.until && found.version === cache.version) {
         return cache.held(found.question, found.compute);
       }
-      remembered.delete(address);
+      remembered.delete(key);
       return undefined;
     },
   };

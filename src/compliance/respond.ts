@@ -59,7 +59,7 @@ const operationOf = ({ routeOptions }: FastifyRequest): string =>
 /** Answers what can be recalled before it is read; to be added to routes that `respond`. */
 export function createRecallHook({ recall, send, sendHeld, wantsFresh }: RespondDependencies) {
   return (request: FastifyRequest, reply: FastifyReply, done: () => void): void => {
-    const answer = request.method === 'GET' && !wantsFresh(request) ? recall.recall(request.url) : undefined;
+    const answer = request.method === 'GET' && !wantsFresh(request) ? recall.recall(request) : undefined;
     if (!answer) done();
     else if (!sendHeld(request, reply, answer)) void send(request, reply, answer);
   };
@@ -83,7 +83,7 @@ export function createRespond({
     const refresh = wantsFresh(request);
     const read = { ...question, refresh, serialise };
     const answer = await cache.get(read, compute);
-    recall.remember(request.url, asked.scope, read, compute);
+    recall.remember(request, asked.scope, read, compute);
     // The bytes are those of an answer; the type provider checks what computes them.
     return (await send(request, reply, answer)) as unknown as Answer;
   };

@@ -4,7 +4,7 @@
  */
 
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
-import type { onRequestHookHandler } from 'fastify';
+import type { FastifyRequest, onRequestHookHandler } from 'fastify';
 import type { Clock } from '../clock.js';
 import { problemAnswers } from '../problem-schema.js';
 import type { Window } from '../windows/cover.js';
@@ -29,9 +29,11 @@ export interface ComplianceOptions {
 const tags = ['compliance'];
 export const questionProblems = [
   'parameter_invalid',
+  'system_forbidden',
   'window_unsupported',
   'question_too_large',
   'zone_unsupported',
+  'quota_exceeded',
   'internal',
   'redis_unavailable',
 ] as const;
@@ -43,11 +45,12 @@ const complianceRoutes: FastifyPluginAsyncTypebox<ComplianceOptions> = async (ap
   app.addHook('onRequest', options.recallHook);
 
   async function scopeOf(
+    { principal }: FastifyRequest,
     asked: SpanParameters & { system: string | string[] },
     fallback: Window,
   ): Promise<Scope> {
     const time = readTime(asked, fallback, clock.now());
-    return { ...time, ...(await readSystems(asked.system)) };
+    return { ...time, ...(await readSystems(asked.system, principal)) };
   }
 
   app.get(
@@ -64,7 +67,7 @@ const complianceRoutes: FastifyPluginAsyncTypebox<ComplianceOptions> = async (ap
     },
     async (request, reply) => {
       const { metric } = request.params;
-      const scope = await scopeOf(request.query, '1h');
+      const scope = await scopeOf(request, request.query, '1h');
       return respond(request, reply, { scope, terms: { metric } }, () => queries.distinct(metric, scope));
     },
   );
@@ -83,7 +86,7 @@ const complianceRoutes: FastifyPluginAsyncTypebox<ComplianceOptions> = async (ap
     async (request, reply) => {
       const { user_id, ip, ...asked } = request.query;
       const subject = readSubject({ user_id, ip });
-      const scope = await scopeOf(asked, '1d');
+      const scope = await scopeOf(request, asked, '1d');
       return respond(request, reply, { scope, terms: { ...subject } }, () =>
         queries.activity(subject, scope),
       );
@@ -105,7 +108,7 @@ const complianceRoutes: FastifyPluginAsyncTypebox<ComplianceOptions> = async (ap
     async (request, reply) => {
       const { metric } = request.params;
       const { k, ...asked } = request.query;
-      const scope = await scopeOf(asked, '1h');
+      const scope = await scopeOf(request, asked, '1h');
       return respond(request, reply, { scope, terms: { metric, k } }, () => queries.top(metric, k, scope));
     },
   );
@@ -125,7 +128,7 @@ const complianceRoutes: FastifyPluginAsyncTypebox<ComplianceOptions> = async (ap
     async (request, reply) => {
       const { metric } = request.params;
       const { item, ...asked } = request.query;
-      const scope = await scopeOf(asked, '1d');
+      const scope = await scopeOf(request, asked, '1d');
       return respond(request, reply, { scope, terms: { metric, item } }, () =>
         queries.frequency(metric, item, scope),
       );
@@ -145,7 +148,7 @@ const complianceRoutes: FastifyPluginAsyncTypebox<ComplianceOptions> = async (ap
       },
     },
     async (request, reply) => {
-      const scope = await scopeOf({ ...request.query, ...request.params }, '1h');
+      const scope = await scopeOf(request, { ...request.query, ...request.params }, '1h');
       return respond(request, reply, summaryOf(scope, clock.now()), () => queries.summary(scope));
     },
   );
@@ -166,7 +169,7 @@ const complianceRoutes: FastifyPluginAsyncTypebox<ComplianceOptions> = async (ap
       const { metric } = request.params;
       const { percentiles, ...asked } = request.query;
       const list = readPercentiles(percentiles);
-      const scope = await scopeOf(asked, '1h');
+      const scope = await scopeOf(request, asked, '1h');
       const names = list.map(({ name }) => name).join();
       return respond(request, reply, { scope, terms: { metric, percentiles: names } }, () =>
         percentileQueries.percentiles(metric, list, scope),
@@ -188,7 +191,7 @@ const complianceRoutes: FastifyPluginAsyncTypebox<ComplianceOptions> = async (ap
     },
     async (request, reply) => {
       const { metric } = request.params;
-      const scope = await scopeOf(request.query, '1h');
+      const scope = await scopeOf(request, request.query, '1h');
       return respond(request, reply, { scope, terms: { metric } }, () =>
         percentileQueries.stats(metric, scope),
       );
@@ -210,7 +213,7 @@ const complianceRoutes: FastifyPluginAsyncTypebox<ComplianceOptions> = async (ap
       const { metric, percentile: asPercent, threshold: asText, ...asked } = request.query;
       const percentile = readPercentile('percentile', asPercent);
       const threshold = readNumber('threshold', asText);
-      const scope = await scopeOf(asked, '1h');
+      const scope = await scopeOf(request, asked, '1h');
       return respond(request, reply, { scope, terms: { metric, percentile, threshold } }, () =>
         percentileQueries.sla(metric, percentile, threshold, scope),
       );
@@ -231,7 +234,7 @@ const complianceRoutes: FastifyPluginAsyncTypebox<ComplianceOptions> = async (ap
     },
     async (request, reply) => {
       const { metric, ...asked } = request.query;
-      const scope = await scopeOf({ ...asked, ...request.params }, '1h');
+      const scope = await scopeOf(request, { ...asked, ...request.params }, '1h');
       return respond(request, reply, { scope, terms: { metric } }, () =>
         percentileQueries.latencySummary(metric, scope),
       );

@@ -36,7 +36,7 @@ export interface SpanParameters {
 export interface Scope {
   /** Ascending, each once. */
   systems: readonly string[];
-  /** Whether these are all there are. */
+  /** Whether these are all there are that the asker may see. */
   isAll: boolean;
   /** As asked; null for a range. */
   window: Window | null;

@@ -1,5 +1,6 @@
 /** Questions that are many at once: one for every step of a range, and the summaries of many systems. */
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
+import { mayTouch } from '../principal.js';
 import { problemAnswers } from '../problem-schema.js';
 import { seriesPointsMax, stepSpans } from '../windows/steps.js';
 import * as answers from './answer-schemas.js';
@@ -43,7 +44,7 @@ export const seriesRoutes: FastifyPluginAsyncTypebox<SeriesOptions> = async (app
       const time = rangeScope(from, to, clock.now());
       const zone = readZone(tz);
       const spans = stepSpans(time.span, step, { zone, pointsMax: seriesPointsMax });
-      const scope = { ...time, tz: zone?.name ?? null, ...(await readSystems(system)) };
+      const scope = { ...time, tz: zone?.name ?? null, ...(await readSystems(system, request.principal)) };
       const names = list.map(({ name }) => name).join();
       const terms = {
         metric,
@@ -64,14 +65,21 @@ export const seriesRoutes: FastifyPluginAsyncTypebox<SeriesOptions> = async (app
         operationId: 'summaries',
         summary: 'Many systems at a glance',
         body: schemas.summariesBody,
-        response: { 200: answers.summariesAnswer, ...problemAnswers(questionProblems) },
+        response: {
+          200: answers.summariesAnswer,
+          ...problemAnswers(['parameter_invalid', 'quota_exceeded']),
+        },
       },
     },
-    async ({ body: { systems, timestamp } }) => {
+    async ({ principal, body: { systems, timestamp } }) => {
       const all = systems.indexOf(allSystems);
       if (all >= 0) throw invalid(`systems/${all}`, 'must be one system; /summary/* is about all of them');
       const time = readTime({ timestamp }, '1h', clock.now());
-      return summaries(systems.map((system) => ({ ...time, systems: [system], isAll: false })));
+      const isAllowed = (system: string) => mayTouch(principal, system);
+      return summaries(
+        systems.map((system) => ({ ...time, systems: [system], isAll: false })),
+        isAllowed,
+      );
     },
   );
 };

@@ -5,6 +5,7 @@ import { Problem, problems } from '../errors.js';
 import { type Queries, summaryOf } from './query.js';
 import { createQuestionOf } from './respond.js';
 import type { Scope } from './scope.js';
+import { systemForbidden } from './systems.js';
 
 /** Summaries that are computed at once. */
 const AT_ONCE_MAX = 10;
@@ -32,7 +33,8 @@ interface SummariesDependencies {
 export function createSummaries({ cache, queries, clock }: SummariesDependencies) {
   const questionOf = createQuestionOf(cache);
 
-  async function summary(scope: Scope): Promise<Summary> {
+  async function summary(scope: Scope, isAllowed: (system: string) => boolean): Promise<Summary> {
+    if (!scope.systems.every(isAllowed)) throw systemForbidden('/systems');
     const question = questionOf('summary', summaryOf(scope, clock.now()));
     const { entry } = await cache.get({ ...question, refresh: false, serialise: JSON.stringify }, () =>
       queries.summary(scope),
@@ -40,13 +42,16 @@ export function createSummaries({ cache, queries, clock }: SummariesDependencies
     return JSON.parse(entry.body.toString());
   }
 
-  return async (scopes: readonly Scope[]) => {
+  /** `isAllowed`: whether the asker may see a system; one that must not be seen fails like any other. */
+  return async (scopes: readonly Scope[], isAllowed: (system: string) => boolean = () => true) => {
     const summaries: (Summary | Failed)[] = new Array(scopes.length);
     let next = 0;
     const work = async () => {
       for (let i = next++; i < scopes.length; i = next++) {
         const scope = scopes[i];
-        summaries[i] = await summary(scope).catch((error: unknown) => failed(scope.systems[0], error));
+        summaries[i] = await summary(scope, isAllowed).catch((error: unknown) =>
+          failed(scope.systems[0], error),
+        );
       }
     };
     await Promise.all(Array.from({ length: AT_ONCE_MAX }, work));

@@ -6,9 +6,8 @@
  * refuses appends until it is folded. What cannot be read (a later version wrote it) stays in the list as it is.
  */
 import type { FastifyBaseLogger } from 'fastify';
-import type { Redis } from 'ioredis';
 import type { Metrics } from '../metrics.js';
-import { call, callScript, readPipeline } from '../redis/pipeline.js';
+import { call, callScript, readPipeline, type Store } from '../redis/pipeline.js';
 import { scripts } from '../redis/scripts.js';
 import { SketchFormatError } from '../sketches/envelope.js';
 import {
@@ -21,7 +20,7 @@ import {
 } from '../sketches/t-digest.js';
 
 interface FolderDependencies {
-  redis: Redis;
+  redis: Store;
   timeoutMs: number;
   metrics: Metrics;
   log: FastifyBaseLogger;

@@ -9,10 +9,9 @@
  * Several processes that take in new systems at the same moment may pass the bound together, each by at most
  * the systems of its pipelines in flight; every reply brings the count that all of them have reached.
  */
-import type { Redis } from 'ioredis';
 import { directoryKeys } from '../redis/keys.js';
 import { encodePayload } from '../redis/payload.js';
-import { type Call, call, callScript, type Outcome, readPipeline } from '../redis/pipeline.js';
+import { type Call, call, callScript, type Outcome, readPipeline, type Store } from '../redis/pipeline.js';
 import { scripts } from '../redis/scripts.js';
 import type { SystemDelta } from './delta.js';
 
@@ -28,7 +27,7 @@ export interface Registration {
 }
 
 interface DirectoryDependencies {
-  redis: Redis;
+  redis: Store;
   systemsMax: number;
   timeoutMs: number;
   /** Seconds the directory lives after a write. */

@@ -3,7 +3,7 @@
  * object per event; then the request waits until Redis has acknowledged all it brought.
  *
  * Lenient (the rule): good rows are stored, bad ones are named by index, code and pointer; no good row at all
- * is a 400. Strict (`Prefer: handling=strict`): any bad row is a 400 and nothing is stored.
+ * is a 400, or a 403 where the sender may touch none of their systems. Strict (`Prefer: handling=strict`): any bad row is a 400 and nothing is stored.
  */
 import type { Clock } from '../clock.js';
 import { Problem, type RowError, type RowErrorCode, rowErrorCodes } from '../errors.js';
@@ -22,6 +22,8 @@ const ROW_ERRORS_BYTES_MAX = 48 * 1024;
 export interface Account {
   accepted: number;
   rejected: number;
+  /** Of those, the ones whose system the sender must not touch. */
+  forbidden: number;
   /** The first ones. */
   errors: RowError[];
   /** Bytes of `errors` as JSON. */
@@ -41,6 +43,14 @@ interface IngestDependencies {
 }
 
 const lineProblem = (code: RowErrorCode): RowProblem => ({ code, pointer: '', detail: rowErrorCodes[code] });
+/** The systems that rows may be of; undefined: any. */
+type AllowedSystems = ReadonlySet<string> | undefined;
+
+const systemForbidden: RowProblem = {
+  code: 'system_forbidden',
+  pointer: '/system',
+  detail: rowErrorCodes.system_forbidden,
+};
 const lineProblems = new Map<unknown, RowProblem>([
   [malformedLine, lineProblem('line_malformed')],
   [oversizedLine, lineProblem('line_too_long')],
@@ -50,8 +60,12 @@ export function createIngest(dependencies: IngestDependencies) {
   const { writer, directory, clock, metrics, futureMsMax, minuteRetentionMs } = dependencies;
   const reader = createEventReader(futureMsMax);
 
-  const readRow = (row: unknown, now: number): RowProblem | undefined =>
-    typeof row === 'symbol' ? lineProblems.get(row) : reader.read(row, now);
+  function readRow(row: unknown, now: number, allowed: AllowedSystems): RowProblem | undefined {
+    if (typeof row === 'symbol') return lineProblems.get(row);
+    const problem = reader.read(row, now);
+    if (problem || allowed === undefined || allowed.has(reader.event.system)) return problem;
+    return systemForbidden;
+  }
 
   /** What is wrong with the system of the row that was read. `trial`: see the directory. */
   function admissionProblem(trial?: Set<string>): RowProblem | undefined {
@@ -61,6 +75,7 @@ export function createIngest(dependencies: IngestDependencies) {
 
   function reject(account: Account, index: number, problem: RowProblem): void {
     account.rejected++;
+    if (problem === systemForbidden) account.forbidden++;
     metrics.eventsRejected.inc({ reason: problem.code });
     list(account, { index, ...problem });
   }
@@ -76,13 +91,15 @@ export function createIngest(dependencies: IngestDependencies) {
     const [first] = account.errors;
     const detail = `${account.rejected} of ${account.rejected + account.accepted} events refused; the first, ${first.index}: ${first.detail}`;
     const errorsTruncated = account.rejected > account.errors.length;
-    return new Problem('events_invalid', detail, { errors: account.errors, errorsTruncated });
+    const code = account.forbidden === account.rejected ? 'system_forbidden' : 'events_invalid';
+    return new Problem(code, detail, { errors: account.errors, errorsTruncated });
   }
 
   /** Adds the account of the rows that follow. */
   function add(account: Account, part: Account): void {
     account.accepted += part.accepted;
     account.rejected += part.rejected;
+    account.forbidden += part.forbidden;
     for (const error of part.errors) list(account, error);
     if (part.accepted > 0) account.lastAt = part.lastAt;
   }
@@ -90,17 +107,18 @@ export function createIngest(dependencies: IngestDependencies) {
   const openAccount = (): Account => ({
     accepted: 0,
     rejected: 0,
+    forbidden: 0,
     errors: [],
     errorsBytes: 0,
     lastAt: Number.NaN,
   });
 
-  /** @throws Problem events_invalid where any row is bad */
-  function checkAll(rows: readonly unknown[], now: number): void {
+  /** @throws Problem events_invalid, system_forbidden where any row is bad */
+  function checkAll(rows: readonly unknown[], now: number, allowed: AllowedSystems): void {
     const account = openAccount();
     const trial = new Set<string>();
     rows.forEach((row, index) => {
-      const problem = readRow(row, now) ?? admissionProblem(trial);
+      const problem = readRow(row, now, allowed) ?? admissionProblem(trial);
       if (problem) reject(account, index, problem);
       else account.accepted++;
     });
@@ -113,6 +131,7 @@ export function createIngest(dependencies: IngestDependencies) {
     bytes: number,
     account: Account,
     first: number,
+    allowed: AllowedSystems,
   ): Promise<void> {
     const now = clock.now();
     const minutesFrom = now - minuteRetentionMs;
@@ -120,7 +139,7 @@ export function createIngest(dependencies: IngestDependencies) {
     let place: Place | undefined;
     let accepted = 0;
     for (let i = 0; i < rows.length; i++) {
-      let problem = readRow(rows[i], now);
+      let problem = readRow(rows[i], now, allowed);
       if (!problem) {
         place ??= writer.join(bytes, first > 0); // first, since only what joins may claim a place in the directory
         problem = admissionProblem();
@@ -141,12 +160,18 @@ export function createIngest(dependencies: IngestDependencies) {
   return {
     /**
      * Stores the rows of one body.
-     * @throws Problem events_invalid, or 503 where it is not certain that all good rows are stored
+     * @param allowed the systems they may be of; undefined: any
+     * @throws Problem events_invalid, system_forbidden, or 503 where it is not certain that all good rows are stored
      */
-    async ingest(rows: readonly unknown[], bytes: number, strict: boolean): Promise<Account> {
-      if (strict) checkAll(rows, clock.now());
+    async ingest(
+      rows: readonly unknown[],
+      bytes: number,
+      strict: boolean,
+      allowed?: AllowedSystems,
+    ): Promise<Account> {
+      if (strict) checkAll(rows, clock.now(), allowed);
       const account = openAccount();
-      await store(rows, bytes, account, 0);
+      await store(rows, bytes, account, 0, allowed);
       if (account.accepted === 0) throw refusal(account);
       return account;
     },
@@ -155,13 +180,13 @@ export function createIngest(dependencies: IngestDependencies) {
      * Stores chunks one after the other, never reading the next before the last is stored.
      * @throws an error whose `committed` is the account of the `committed_rows` first rows, which are dealt with
      */
-    async ingestChunks(chunks: AsyncIterable<Chunk>): Promise<Account> {
+    async ingestChunks(chunks: AsyncIterable<Chunk>, allowed?: AllowedSystems): Promise<Account> {
       const account = openAccount();
       let committed = 0;
       try {
         for await (const { rows, bytes } of chunks) {
           const part = openAccount();
-          await store(rows, bytes, part, committed);
+          await store(rows, bytes, part, committed, allowed);
           committed += rows.length;
           add(account, part);
         }

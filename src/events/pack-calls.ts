@@ -76,14 +76,18 @@ function packCall(parts: Part[], { nowSeconds, recordSeconds }: Terms): PackedCa
   return { call, parts, bytes: payload.length };
 }
 
-/** The calls that bring these parts, in their order, each of about `CALL_COST_MAX` at most. */
-export function packCalls(parts: readonly Part[], terms: Terms): PackedCall[] {
+/**
+ * The calls that bring these parts, in their order, each of about `CALL_COST_MAX` at most.
+ * @param isApart no two systems share a call: on a cluster they may be on different nodes
+ */
+export function packCalls(parts: readonly Part[], terms: Terms, isApart = false): PackedCall[] {
   const calls: PackedCall[] = [];
   let next: Part[] = [];
   let cost = 0;
   for (const part of parts) {
     const costOfPart = part.cost + PART_COST;
-    if (next.length > 0 && cost + costOfPart > CALL_COST_MAX) {
+    const isFull = cost + costOfPart > CALL_COST_MAX || (isApart && part.system !== next[0]?.system);
+    if (next.length > 0 && isFull) {
       calls.push(packCall(next, terms));
       next = [];
       cost = 0;

@@ -5,6 +5,7 @@
 import type { Readable } from 'node:stream';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { Problem } from '../errors.js';
+import type { Principal } from '../principal.js';
 import { problemAnswers } from '../problem-schema.js';
 import { formatInstant } from '../windows/instant.js';
 import { addBodyParsers, contentTypes, discardRest, type EventsBody } from './body.js';
@@ -14,9 +15,14 @@ import type { Account, Ingest } from './ingest.js';
 import { batchAnswerSchema, batchSchema, eventAnswerSchema, eventSchema, ingestHeaders } from './schemas.js';
 import { addShedding, type SheddingOptions } from './shedding.js';
 
+/** Charges a request for so many events before any of them is stored. @throws Problem quota_exceeded */
+type Charge = (events: number) => Promise<void>;
+
 interface EventsOptions {
   ingest: Ingest;
   shedding: SheddingOptions;
+  /** Opens what the events of a request are charged to; undefined: to nobody. */
+  openCharge?: (request: FastifyRequest, reply: FastifyReply) => Charge | undefined;
   batchEventsMax: number;
   bodyBytesMax: number;
   randomId: () => string;
@@ -34,10 +40,12 @@ const ingestProblems = problemAnswers([
   'body_not_utf8',
   'batch_empty',
   'events_invalid',
+  'system_forbidden',
   'body_too_large',
   'batch_too_large',
   'content_type_unsupported',
   'content_encoding_unsupported',
+  'quota_exceeded',
   'overloaded',
   'redis_unavailable',
   'outcome_unknown',
@@ -55,8 +63,16 @@ async function onlyChunk(chunks: AsyncIterable<Chunk>): Promise<Chunk> {
   return only;
 }
 
+/** The same chunks, each paid for before it is handed on. */
+async function* charged(chunks: AsyncIterable<Chunk>, charge: Charge): AsyncGenerator<Chunk> {
+  for await (const chunk of chunks) {
+    await charge(chunk.rows.length);
+    yield chunk;
+  }
+}
+
 export default async function eventsRoutes(app: FastifyInstance, options: EventsOptions): Promise<void> {
-  const { ingest, shedding, batchEventsMax, bodyBytesMax, randomId } = options;
+  const { ingest, openCharge, shedding, batchEventsMax, bodyBytesMax, randomId } = options;
   const chunkLimits = { rowsMax: batchEventsMax, bytesMax: bodyBytesMax };
 
   function wholeRows(body: EventsBody & { kind: 'value' }): Rows {
@@ -65,25 +81,35 @@ export default async function eventsRoutes(app: FastifyInstance, options: Events
     return rows;
   }
 
-  async function storeStream(stream: Readable, strict: boolean): Promise<Account> {
+  interface StreamTerms {
+    strict: boolean;
+    charge: Charge | undefined;
+    principal: Principal;
+  }
+
+  async function storeStream(stream: Readable, { strict, charge, principal }: StreamTerms): Promise<Account> {
+    const { systems } = principal;
     // Destroyed in its middle, the stream of a request would leave its sender stuck.
-    const chunks = readNdjson(stream.iterator({ destroyOnReturn: false }), chunkLimits);
-    if (!strict) return ingest.ingestChunks(chunks);
+    const read = readNdjson(stream.iterator({ destroyOnReturn: false }), chunkLimits);
+    const chunks = charge ? charged(read, charge) : read;
+    if (!strict) return ingest.ingestChunks(chunks, systems);
     const { rows, bytes } = await onlyChunk(chunks);
-    return ingest.ingest(rows, bytes, strict);
+    return ingest.ingest(rows, bytes, strict, systems);
   }
 
   /** Stores the body of a request, whatever its form. */
   async function store(request: IngestRequest, reply: FastifyReply) {
-    const { body } = request;
+    const { body, principal } = request;
     const strict = begin(request, reply);
+    const charge = openCharge?.(request, reply);
     if (!body) throw new Problem('batch_empty', 'there is no body');
     if (body.kind === 'value') {
       const { rows, single } = wholeRows(body);
-      return { account: await ingest.ingest(rows, body.bytes, strict), single };
+      if (charge) await charge(rows.length);
+      return { account: await ingest.ingest(rows, body.bytes, strict, principal.systems), single };
     }
     try {
-      return { account: await storeStream(body.stream, strict), single: false };
+      return { account: await storeStream(body.stream, { strict, charge, principal }), single: false };
     } catch (error) {
       discardRest(body.stream, request, reply);
       throw error;
@@ -132,6 +158,7 @@ export default async function eventsRoutes(app: FastifyInstance, options: Events
     '/events',
     {
       config,
+      bodyLimit: bodyBytesMax,
       schema: {
         tags: ['events'],
         operationId: 'sendEvent',
@@ -160,6 +187,7 @@ export default async function eventsRoutes(app: FastifyInstance, options: Events
     '/events/batch',
     {
       config,
+      bodyLimit: bodyBytesMax,
       schema: {
         tags: ['events'],
         operationId: 'sendEvents',

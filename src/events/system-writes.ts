@@ -7,11 +7,18 @@
  * - a full digest list: nothing of that part was stored; the list is folded and the part sent again;
  * - an error: the system's requests fail.
  */
-import type { Redis } from 'ioredis';
 import type { Clock } from '../clock.js';
 import type { Metrics } from '../metrics.js';
 import { systemKey } from '../redis/keys.js';
-import { type Outcome, type ReplicaWait, ReplyError, runPipeline, sentAgain } from '../redis/pipeline.js';
+import {
+  isCluster,
+  type Outcome,
+  type ReplicaWait,
+  ReplyError,
+  runPipeline,
+  type Store,
+  sentAgain,
+} from '../redis/pipeline.js';
 import type { Retention } from '../windows/retention.js';
 import type { SystemDelta } from './delta.js';
 import type { DigestFolder } from './digest-folder.js';
@@ -21,7 +28,7 @@ import type { RepeatFilter } from './repeat-filter.js';
 import { type SystemParts, systemParts } from './system-parts.js';
 
 interface SystemWritesDependencies {
-  redis: Redis;
+  redis: Store;
   filter: RepeatFilter;
   folder: DigestFolder;
   retention: Retention;
@@ -49,6 +56,8 @@ export interface Planned {
 export interface Failure {
   delta: SystemDelta;
   error: Error;
+  /** Some of it may be stored, whatever the error says. */
+  isPartial: boolean;
 }
 
 const nothingKnown: ReadonlySet<string> = new Set();
@@ -71,6 +80,7 @@ export function createSystemWrites(dependencies: SystemWritesDependencies) {
     calls: packCalls(
       systems.flatMap(({ parts }) => parts),
       planner,
+      isCluster(redis),
     ),
   });
 
@@ -124,14 +134,17 @@ export function createSystemWrites(dependencies: SystemWritesDependencies) {
         const own = results.splice(0, system.parts.length);
         const error = own.find((outcome) => outcome.error)?.error;
         if (error) {
-          failures.push({ delta: system.delta, error });
+          const isPartial = round > 1 || own.some((outcome) => !outcome.error);
+          failures.push({ delta: system.delta, error, isPartial });
           continue;
         }
         const replies = own.map((outcome) => (outcome as { reply: unknown[] }).reply);
         const rest = await settleSystem(system, replies);
         if (rest && round < ROUNDS_MAX) again.push(rest);
-        else if (rest)
-          failures.push({ delta: rest.delta, error: new ReplyError('Redis keeps asking for the same') });
+        else if (rest) {
+          const error = new ReplyError('Redis keeps asking for the same');
+          failures.push({ delta: rest.delta, error, isPartial: true });
+        }
       }
       planned = pack(again);
       const calls = planned.calls.map(({ call }) => call);

@@ -13,24 +13,23 @@
  *
  * Redis down: requests fail at once; those in flight fail when the connection breaks or the time is up.
  */
-import type { Redis } from 'ioredis';
 import { Problem } from '../errors.js';
 import type { Metrics } from '../metrics.js';
-import { faultOf } from '../redis/faults.js';
+import { systemKey } from '../redis/keys.js';
 import {
   isReachable,
-  isUnsent,
   leaveIfAsked,
   type Outcome,
   type ReplicaWait,
   runPipeline,
-  TooFewReplicasError,
+  type Store,
 } from '../redis/pipeline.js';
 import type { Admission } from './admission.js';
 import { createDelta, type Delta, type SystemDelta } from './delta.js';
 import type { Directory } from './directory.js';
 import { overloaded } from './shedding.js';
-import type { SystemWrites } from './system-writes.js';
+import type { Failure, SystemWrites } from './system-writes.js';
+import { problemsOf } from './write-problems.js';
 
 /** A group is closed at this many events, so that encoding it never blocks the event loop for long. */
 const GROUP_EVENTS_MAX = 20_000;
@@ -52,7 +51,7 @@ export interface Place {
 }
 
 interface WriterDependencies {
-  redis: Redis;
+  redis: Store;
   directory: Directory;
   writes: SystemWrites;
   admission: Admission;
@@ -60,26 +59,6 @@ interface WriterDependencies {
   timeoutMs: number;
   wait: ReplicaWait;
   metrics: Metrics;
-}
-
-/** The problem that a failed call is to a request, of which something else may be stored. */
-function problemOf(error: Error, isPartial: boolean): Problem {
-  if (isUnsent(error)) return new Problem('redis_unavailable', 'Redis cannot be reached; nothing was stored');
-  if (error instanceof TooFewReplicasError) {
-    const detail = `the events are stored, but ${error.message}: a failover may lose them`;
-    return new Problem('outcome_unknown', detail, {}, { cause: error });
-  }
-  if (error.name !== 'ReplyError') {
-    const detail = 'the connection to Redis broke before it answered; the events may be stored or not';
-    return new Problem('outcome_unknown', detail, {}, { cause: error });
-  }
-  const fault = faultOf(error);
-  if (!fault) return new Problem('ingest_failed', 'Redis refused the write', {}, { cause: error });
-  if (isPartial) {
-    const detail = `some of the events are not stored: ${fault.meaning}`;
-    return new Problem('ingest_failed', detail, {}, { cause: error });
-  }
-  return new Problem(fault.problem, `nothing was stored: ${fault.meaning}`, {}, { cause: error });
 }
 
 export function createWriter(dependencies: WriterDependencies) {
@@ -106,29 +85,29 @@ export function createWriter(dependencies: WriterDependencies) {
     metrics.pipelineBytes.observe(planned.calls.reduce((sum, { bytes }) => sum + bytes, 0));
     metrics.groupCommitEvents.observe(group.delta.events);
     if (group.delta.samplesDropped > 0) metrics.numericKeysDropped.inc(group.delta.samplesDropped);
-    const failures = new Map<number, Error>();
+    const failures: Failure[] = [];
     for (const registration of registrations) {
       const outcome = outcomes.shift() as Outcome;
-      if (outcome.error) for (const id of group.requests.keys()) failures.set(id, outcome.error);
+      for (const [system] of outcome.error ? registration.entries : []) {
+        failures.push({
+          delta: group.delta.systems.get(system) as SystemDelta,
+          error: outcome.error as Error,
+          isPartial: false,
+        });
+      }
       directory.settle(registration, outcome);
     }
     const stored = new Set(systems);
-    for (const { delta, error } of await writes.settle(planned, outcomes)) {
-      stored.delete(delta);
-      for (const id of delta.requests) failures.set(id, error);
+    for (const failure of await writes.settle(planned, outcomes)) {
+      stored.delete(failure.delta);
+      failures.push(failure);
     }
     directory.stored(stored);
-    answer(group, failures, stored);
-  }
-
-  /** Tells every request of a group what became of it. */
-  function answer({ requests }: Group, failures: Map<number, Error>, stored: Set<SystemDelta>): void {
-    const partial = new Set<number>();
-    if (failures.size > 0) for (const delta of stored) for (const id of delta.requests) partial.add(id);
-    for (const error of new Set(failures.values())) leaveIfAsked(redis, error);
-    for (const [id, { resolve, reject }] of requests) {
-      const error = failures.get(id);
-      if (error) reject(problemOf(error, partial.has(id)));
+    for (const { delta, error } of failures) leaveIfAsked(redis, error, systemKey(delta.system));
+    const problems = problemsOf(failures, stored);
+    for (const [id, { resolve, reject }] of group.requests) {
+      const problem = problems.get(id);
+      if (problem) reject(problem);
       else resolve();
     }
   }

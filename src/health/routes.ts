@@ -7,17 +7,14 @@
  * Eviction would delete sketches without a trace, so it makes the service not ready unless a setting allows it.
  */
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
-import type { Redis } from 'ioredis';
 import { Type } from 'typebox';
-import { Problem } from '../errors.js';
 import { problemAnswers } from '../problem-schema.js';
-import { call, readPipeline } from '../redis/pipeline.js';
+import type { Store } from '../redis/pipeline.js';
 import type { Readiness } from './readiness.js';
 
 interface HealthOptions {
   readiness: Readiness;
-  redis: Redis;
-  timeoutMs: number;
+  redis: Store;
 }
 
 const tags = ['operations'];
@@ -46,23 +43,8 @@ const healthAnswer = Type.Object(
   },
   { title: 'Health', description: 'Whether Redis is connected; always 200.' },
 );
-const statsAnswer = Type.Object(
-  {
-    connected: Type.Boolean(),
-    used_memory_human: Type.String(),
-    total_keys: Type.Integer(),
-    uptime_seconds: Type.Integer(),
-  },
-  { title: 'RedisStats', description: 'As Redis itself reports them.' },
-);
 
-/** The value of a line of INFO. */
-const infoLine = (info: string, name: string) => new RegExp(`^${name}:(.*)\\r?$`, 'm').exec(info)?.[1] ?? '';
-
-const healthRoutes: FastifyPluginAsyncTypebox<HealthOptions> = async (
-  app,
-  { readiness, redis, timeoutMs },
-) => {
+const healthRoutes: FastifyPluginAsyncTypebox<HealthOptions> = async (app, { readiness, redis }) => {
   app.get(
     '/livez',
     {
@@ -84,7 +66,7 @@ const healthRoutes: FastifyPluginAsyncTypebox<HealthOptions> = async (
         operationId: 'readyz',
         summary: 'Can events and questions be served',
         querystring: readyQuery,
-        response: { 200: ready, 503: notReady },
+        response: { 200: ready, 503: notReady, ...problemAnswers(['parameter_invalid', 'request_invalid']) },
       },
     },
     async ({ query }, reply) => {
@@ -108,36 +90,6 @@ const healthRoutes: FastifyPluginAsyncTypebox<HealthOptions> = async (
     async () => {
       const connected = redis.status === 'ready';
       return { status: connected ? 'healthy' : 'unhealthy', redis: connected ? 'connected' : 'disconnected' };
-    },
-  );
-
-  app.get(
-    '/api/v1/events/stats',
-    {
-      schema: {
-        tags,
-        operationId: 'redisStats',
-        summary: 'Figures of the Redis behind the service',
-        response: { 200: statsAnswer, ...problemAnswers(['redis_unavailable']) },
-      },
-    },
-    async () => {
-      try {
-        const calls = [call('INFO', 'memory'), call('INFO', 'server'), call('DBSIZE')];
-        const [memory, server, keys] = (await readPipeline(redis, calls, timeoutMs)) as [
-          string,
-          string,
-          number,
-        ];
-        return {
-          connected: true,
-          used_memory_human: infoLine(memory, 'used_memory_human'),
-          total_keys: keys,
-          uptime_seconds: Number(infoLine(server, 'uptime_in_seconds')),
-        };
-      } catch (cause) {
-        throw new Problem('redis_unavailable', 'Redis cannot be reached or is too slow', {}, { cause });
-      }
     },
   );
 };

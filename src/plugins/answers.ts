@@ -110,7 +110,8 @@ export function sendHeld(request: FastifyRequest, reply: FastifyReply, answer: C
   const body = encoding === undefined ? entry.body : answer.encoded(encoding);
   if (!Buffer.isBuffer(body)) return false;
   reply.hijack();
-  const headers = ['x-request-id', request.id, 'etag', etagOf(answer, encoding)];
+  const headers = ['etag', etagOf(answer, encoding)];
+  for (const [name, value] of Object.entries(reply.getHeaders())) headers.push(name, String(value));
   headers.push('cache-control', entry.cacheControl, 'cache-status', cacheStatus(answer, false));
   headers.push('vary', 'Accept-Encoding', 'age', String(seconds(now - entry.computedAt)));
   headers.push('content-type', CONTENT_TYPE, 'content-length', String(body.length));

@@ -8,6 +8,7 @@
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
 import { type FieldError, Problem, type ProblemCode, problems } from '../errors.js';
+import { securityHeaders } from './security-headers.js';
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -18,7 +19,7 @@ declare module 'fastify' {
 
 /** Errors of the framework and its plugins, by their code. */
 const frameworkCodes: Record<string, [code: ProblemCode, detail: string]> = {
-  FST_ERR_CTP_BODY_TOO_LARGE: ['body_too_large', 'the body is larger than BODY_BYTES_MAX allows'],
+  FST_ERR_CTP_BODY_TOO_LARGE: ['body_too_large', 'the body is larger than is read here'],
   FST_ERR_CTP_INVALID_MEDIA_TYPE: [
     'content_type_unsupported',
     'Content-Type must be application/json, application/x-ndjson or application/msgpack',
@@ -34,9 +35,12 @@ const frameworkCodes: Record<string, [code: ProblemCode, detail: string]> = {
   ECONNRESET: ['body_malformed', 'the body ended before its end'],
 };
 
+/** Whoever sends a million unknown fields is not told of each. */
+const FIELD_ERRORS_MAX = 100;
+
 /** The parameters that failed validation, each with a pointer that names it. */
 function fieldErrors(error: FastifyError): FieldError[] {
-  return (error.validation ?? []).map(({ instancePath, params, message }) => {
+  return (error.validation ?? []).slice(0, FIELD_ERRORS_MAX).map(({ instancePath, params, message }) => {
     const name = params.missingProperty ?? params.additionalProperty;
     const pointer = name === undefined ? instancePath : `${instancePath}/${name}`;
     const allowed = Array.isArray(params.allowedValues) ? `: ${params.allowedValues.join(', ')}` : '';
@@ -66,7 +70,7 @@ const committedOf = (error: Error): object =>
   'committed' in error && typeof error.committed === 'object' ? { ...error.committed } : {};
 
 /** The body of a problem, as JSON. */
-export function problemBody(problem: Problem, requestId: string, committed: object = {}): string {
+export function problemBody(problem: Problem, requestId: string, more: object = {}): string {
   const { status, title } = problems[problem.code];
   return JSON.stringify({
     type: `/problems/${problem.code}`,
@@ -75,7 +79,7 @@ export function problemBody(problem: Problem, requestId: string, committed: obje
     detail: problem.message,
     code: problem.code,
     ...problem.extensions,
-    ...committed,
+    ...more,
     requestId,
     error: title,
     message: problem.message,
@@ -88,22 +92,23 @@ function sendProblem(
   request: FastifyRequest,
   reply: FastifyReply,
 ): FastifyReply {
-  const { status, title, retryAfterSeconds, isQuiet } = problems[problem.code];
+  const { status, title, isQuiet } = problems[problem.code];
   if (status >= 500) {
     const { code, cause = problem } = problem;
+    const { id: requestId, traceId } = request;
     // What Redis answered is news, that it does not answer is told by its connection.
     const isNews = !isQuiet || (cause as Error).name === 'ReplyError';
-    request.log[isNews ? 'error' : 'debug']({ err: cause, code, requestId: request.id }, title);
+    request.log[isNews ? 'error' : 'debug']({ err: cause, code, requestId, traceId }, title);
   }
-  if (retryAfterSeconds !== undefined) reply.header('retry-after', retryAfterSeconds);
-  const body = problemBody(problem, request.id, committed);
+  if (problem.retryAfterSeconds !== undefined) reply.header('retry-after', problem.retryAfterSeconds);
+  const body = problemBody(problem, request.id, { ...committed, traceId: request.traceId });
   // A string, so that no response schema reshapes it.
   return reply.code(status).type('application/problem+json').serializer(String).send(body);
 }
 
 /** Answers what the framework refuses before there is a route, and so before any hook. */
 export function sendFrameworkError(error: FastifyError, request: FastifyRequest, reply: FastifyReply): void {
-  reply.header('x-request-id', request.id);
+  reply.headers({ 'x-request-id': request.id, ...securityHeaders });
   sendProblem(toProblem(error, 'internal'), {}, request, reply);
 }
 

@@ -17,10 +17,10 @@ export default fp(
     app.addHook('onResponse', (request, reply, done) => {
       const failed = reply.statusCode >= 500 && reply.statusCode !== 503;
       if (!failed && !everyRequest) return done();
-      const { method, routeOptions } = request;
+      const { id: requestId, traceId, method, routeOptions } = request;
       const ms = Math.round(reply.elapsedTime * 1_000) / 1_000;
       request.log[failed ? 'warn' : 'debug'](
-        { requestId: request.id, method, route: routeOptions.url, status: reply.statusCode, ms },
+        { requestId, traceId, method, route: routeOptions.url, status: reply.statusCode, ms },
         'request',
       );
       done();

@@ -22,6 +22,7 @@ export function collectMethods(app: FastifyInstance) {
           method: missing,
           url,
           schema: { hide: true },
+          config: { access: 'open' },
           // Before the body is read: it does not matter what it holds.
           onRequest: async (_request, reply) => {
             reply.header('allow', allow);

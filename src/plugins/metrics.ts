@@ -1,5 +1,5 @@
 /**
- * Request metrics, and `GET /metrics` for Prometheus. One observation a request, labelled by the pattern of
+ * Request metrics, and apart from them `GET /metrics` for Prometheus. One observation a request, labelled by the pattern of
  * its route, never by its path. Children of the histogram are kept, since finding them costs more than using
  * them.
  */
@@ -25,27 +25,30 @@ export default fp(
       child.observe(reply.elapsedTime / 1_000);
       done();
     });
-
-    app.get(
-      '/metrics',
-      {
-        schema: {
-          tags: ['operations'],
-          operationId: 'metrics',
-          summary: 'Prometheus metrics',
-          response: {
-            200: {
-              description: 'The metrics of this process.',
-              content: { 'text/plain': { schema: { type: 'string' } } },
-            },
-          },
-        },
-      },
-      async (_request, reply) => {
-        reply.type(metrics.register.contentType);
-        return metrics.register.metrics();
-      },
-    );
   },
   { name: 'metrics' },
 );
+
+/** The metrics of this process, for Prometheus. */
+export async function metricsRoute(app: FastifyInstance, { metrics }: { metrics: Metrics }): Promise<void> {
+  app.get(
+    '/metrics',
+    {
+      schema: {
+        tags: ['operations'],
+        operationId: 'metrics',
+        summary: 'Prometheus metrics',
+        response: {
+          200: {
+            description: 'The metrics of this process.',
+            content: { 'text/plain': { schema: { type: 'string' } } },
+          },
+        },
+      },
+    },
+    async (_request, reply) => {
+      reply.type(metrics.register.contentType);
+      return metrics.register.metrics();
+    },
+  );
+}

@@ -12,8 +12,23 @@ import fp from 'fastify-plugin';
 const description = [
   'Counts, memberships, heavy hitters and percentiles of security and compliance events, kept as small mergeable',
   'sketches in Redis. Every approximate answer carries its error bound, and every answer says how much of the',
-  'asked time it covers. Errors are RFC 9457 problems; besides those listed, any path may answer 404, 405, 414 or, while the service stops, 503.',
+  'asked time it covers. Keys are asked for where the operator has made some. Errors are RFC 9457 problems; besides those listed, any path may answer 404, 405, 414, 431, 429 where limits are set or, while the service stops, 503.',
 ].join(' ');
+
+const securitySchemes = {
+  bearer: { type: 'http' as const, scheme: 'bearer', description: 'An API key.' },
+  apiKey: {
+    type: 'apiKey' as const,
+    in: 'header' as const,
+    name: 'X-API-Key',
+    description: 'The same in a header of its own.',
+  },
+  basic: {
+    type: 'http' as const,
+    scheme: 'basic',
+    description: 'The same as the password; the user does not matter.',
+  },
+};
 
 type Json = null | boolean | number | string | Json[] | { [name: string]: Json };
 
@@ -45,7 +60,8 @@ function withComponents(document: object): object {
   const { components: _, paths, ...rest } = JSON.parse(JSON.stringify(document)) as Record<string, Json>;
   const components = new Map<string, Json>();
   const referring = refer(paths, components);
-  return { ...rest, paths: referring, components: { schemas: Object.fromEntries([...components].sort()) } };
+  const schemas = Object.fromEntries([...components].sort());
+  return { ...rest, paths: referring, components: { schemas, securitySchemes } };
 }
 
 export default fp(
@@ -60,6 +76,7 @@ export default fp(
           license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
         },
         servers: [{ url: '/' }],
+        components: { securitySchemes },
         tags: [
           { name: 'events', description: 'Sending events' },
           { name: 'compliance', description: 'Asking questions' },

@@ -5,14 +5,17 @@
  *   redis+sentinel://[user:pass@]host[:port],host.../name[/db]   the master `name` that these Sentinels know
  *   /path/to/socket
  *
+ * The URLs of clusters are read by cluster/address.ts.
+ *
  * User and password are those of Redis; Sentinels that want some get them as `?sentinel_user=&sentinel_password=`.
  * A Sentinel is asked at every connect, so after a failover the next connection leads to the new master. Errors never
  * repeat the URL, which may hold a password.
  */
 import type { RedisOptions } from 'ioredis';
+import type { NodeAccess } from './cluster/address.js';
 
 /** A URL, a unix socket or a port. */
-export type RedisAddress = string | { path: string } | { host: string; port: number };
+export type RedisAddress = string | { path: string } | ({ host: string; port: number } & NodeAccess);
 
 const SENTINEL_PORT = 26_379;
 const pattern = /^(rediss?)\+sentinel:\/\/(?:([^@/?]*)@)?([^@/?]+)\/([^/?]+)(?:\/(\d+))?(?:\?([^#]*))?$/;

@@ -100,6 +100,9 @@ export type Breaker = ReturnType<typeof createBreaker>;
 /** Keyed by the connection, so that whoever is handed a connection has its breaker. */
 export const breakers = new WeakMap<object, Breaker>();
 
+/** The state of the breaker of a connection; `closed` where it has none. */
+export const breakerOf = (redis: object): BreakerState => breakers.get(redis)?.state ?? 'closed';
+
 /** What a call ends with that a breaker refused. */
 export class BreakerOpenError extends Error {
   override name = 'BreakerOpenError';

@@ -1,6 +1,6 @@
 /**
- * Connections to Redis: one for writes, one for questions and one for work in the background, so that a question
- * never waits behind a pipeline of updates, and nobody behind the lists of a whole day.
+ * Connections to Redis: one for writes, one for questions, one for work in the background and one for limits, so that
+ * a question never waits behind a pipeline of updates, and nobody behind the lists of a whole day.
  *
  * ioredis by default sends unanswered commands again after a reconnect and queues without bound while there
  * is none. Both are switched off: the first would count events twice and report success, the second would
@@ -18,14 +18,14 @@ import { type Clock, monotonicClock } from '../clock.js';
 import type { Config } from '../config.js';
 import type { Metrics } from '../metrics.js';
 import { type RedisAddress, sentinelOptions } from './address.js';
-import { breakerStates, breakers, createBreaker } from './breaker.js';
+import { breakers, createBreaker } from './breaker.js';
 import { scripts } from './scripts.js';
 
 /** Whoever does not answer commands in time is not waited for when he is left. */
 const DISCONNECT_MS_MAX = 100;
 const RECONNECT_MS_MIN = 25;
 
-export type ConnectionName = 'write' | 'read' | 'background';
+export type ConnectionName = 'write' | 'read' | 'background' | 'limits';
 export type { RedisAddress };
 
 /** What of the settings is about connections. */
@@ -37,7 +37,7 @@ export const connectionLimits = (config: Config) => ({
   openMs: config.REDIS_BREAKER_OPEN_MS,
 });
 
-interface ConnectionDependencies {
+export interface ConnectionDependencies {
   address: RedisAddress;
   name: ConnectionName;
   limits: ReturnType<typeof connectionLimits>;
@@ -80,17 +80,15 @@ function connect(address: RedisAddress, options: RedisOptions): Redis {
  * @throws Error where the address cannot be read
  */
 export function createConnection(dependencies: ConnectionDependencies): Redis {
-  const { address, name, limits, metrics, log, clock = monotonicClock, random = Math.random } = dependencies;
+  const { address, name, limits, log, clock = monotonicClock, random = Math.random } = dependencies;
   const redis = connect(address, optionsOf(dependencies));
   const { failuresMax, openMs } = limits;
-  metrics.breakerState.set({ connection: name }, 0);
   const breaker = createBreaker({
     failuresMax,
     openMs,
     clock,
     random,
     onChange(state) {
-      metrics.breakerState.set({ connection: name }, breakerStates.indexOf(state));
       log[state === 'open' ? 'warn' : 'info']({ connection: name, state }, 'redis: the breaker has turned');
     },
   });

@@ -4,10 +4,11 @@
  * that is better off. Redis checks all of these before it runs a command, or a script's first write, so what was
  * answered with one of them has not run.
  *
- * NOSCRIPT is not here: pipeline.ts loads the script and sends the call again. On a cluster MOVED, ASK and TRYAGAIN
- * are dealt with before anybody sees them; a server that is spoken to as a single one should never say them.
+ * NOSCRIPT is not here: pipeline.ts loads the script and sends the call again. What is said about slots is followed
+ * first (cluster/cluster.ts) and gets here only where that takes too long, or where a single Redis was expected.
  *
- * An error that a script met begins with its code since Redis 7; 6.2 puts the place in the script before it.
+ * An error that a script met begins with its code since Redis 7; 6.2 puts the place in the script before it. What a
+ * script is told about a key that is on its way to another node has no code, so it is known by its words.
  */
 import type { ProblemCode } from '../errors.js';
 
@@ -19,7 +20,9 @@ interface Fault {
   reconnect: boolean;
 }
 
-const clusterNode = 'this is a node of a cluster, and REDIS_URL names a single Redis';
+const elsewhere =
+  'another node of the cluster serves the keys (REDIS_URL of a cluster is redis+cluster://...)';
+const moving = 'the keys are being moved to another node';
 /** It serves nobody, or somebody else does: as good as away. */
 const away = { problem: 'redis_unavailable', reconnect: false } as const;
 const leave = { problem: 'redis_unavailable', reconnect: true } as const;
@@ -32,9 +35,11 @@ const faultTable = {
   LOADING: { ...away, meaning: 'Redis is still loading its data' },
   BUSY: { ...away, meaning: 'Redis is busy with a script' },
   CLUSTERDOWN: { ...away, meaning: 'the cluster is not whole' },
-  TRYAGAIN: { ...away, meaning: 'the keys are being moved to another node' },
-  MOVED: { ...away, meaning: clusterNode },
-  ASK: { ...away, meaning: clusterNode },
+  TRYAGAIN: { ...away, meaning: moving },
+  'access a non local key': { ...away, meaning: moving },
+  'undeclared keys were accessed': { ...away, meaning: moving },
+  ASK: { ...away, meaning: moving },
+  MOVED: { ...away, meaning: elsewhere },
   OOM: { ...refused, meaning: 'Redis has reached maxmemory' },
   MISCONF: { ...refused, meaning: 'Redis cannot write to its disk' },
   NOREPLICAS: { ...refused, meaning: 'Redis has fewer replicas than its min-replicas-to-write' },
@@ -43,11 +48,17 @@ const faultTable = {
 export type FaultCode = keyof typeof faultTable;
 export const faults: Record<FaultCode, Fault> = faultTable;
 
-const pattern = new RegExp(`(?:^|: -)(${Object.keys(faultTable).join('|')})\\b`);
+const isCode = (name: string) => /^[A-Z]+$/.test(name);
+const names = Object.keys(faultTable);
+const [codes, words] = [names.filter(isCode), names.filter((name) => !isCode(name))].map((some) =>
+  some.join('|'),
+);
+const pattern = new RegExp(`(?:^|: -)(${codes})\\b|(${words})`);
 
 /** The fault that an error which Redis answered with tells of, or undefined where it tells of none. */
 export function faultOf(error: Error): Fault | undefined {
   if (error.name !== 'ReplyError') return undefined;
-  const code = pattern.exec(error.message)?.[1];
-  return code === undefined ? undefined : faults[code as FaultCode];
+  const [, code, said] = pattern.exec(error.message) ?? [];
+  const name = code ?? said;
+  return name === undefined ? undefined : faults[name as FaultCode];
 }

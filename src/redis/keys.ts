@@ -7,6 +7,7 @@
  *   pt:cache:{<endpoint>:<systems>:<window>:<bucket>:...}    an answer; with :lock, who computes it
  *   pt:cache:{generations}                                   how often answers were invalidated
  *   pt:lease:{<job>}:<holder|token>                          who does a job that one process does for all
+ *   pt:limit:{<key's name or address>:<policy>}              when the token bucket of a limit is full again
  *
  * The braces are a Redis Cluster hash tag: all keys of one system live in one slot, so one script can update
  * them. Outside text (system names, numeric metadata keys) is percent-encoded here, so that `{`, `}`, `:`,
@@ -55,6 +56,11 @@ export const rollSuffix = (day: Bucket): string => sketchSuffix('roll', 'all', d
 
 /** All system names (sorted set, every score 0), and the last event of each (hash, epoch milliseconds). */
 export const directoryKeys = { names: 'pt:directory:{names}:names', last: 'pt:directory:{names}:last' };
+
+/** What begins the keys that belong to no system. The first name of a system's key is in braces, so none is in both. */
+const globalPrefixes = ['pt:directory:{', 'pt:cache:{', 'pt:lease:{'] as const;
+
+export const isGlobalKey = (key: string): boolean => globalPrefixes.some((prefix) => key.startsWith(prefix));
 
 /** What makes two questions the same one. */
 export interface CacheQuestion {
@@ -120,6 +126,10 @@ export const leaseKeys = (job: string) => ({
   holder: `pt:lease:{${encodePart(job)}}:holder`,
   token: `pt:lease:{${encodePart(job)}}:token`,
 });
+
+/** The token bucket of a policy for one subject: the name of an API key, or a client address. */
+export const limitKey = (policy: string, subject: string): string =>
+  `pt:limit:{${encodePart(subject)}:${encodePart(policy)}}`;
 
 interface ParsedKey {
   system: string;

@@ -11,13 +11,12 @@
  * Should Redis lose the tail of its data, tokens in use may be above it; whoever is refused says which one he saw
  * (`outrank`), and what is given out next is above that. Redis down: nobody holds anything.
  */
-import type { Redis } from 'ioredis';
 import { leaseKeys } from './keys.js';
-import { callScript, readPipeline } from './pipeline.js';
+import { callScript, readPipeline, type Store } from './pipeline.js';
 import { scripts } from './scripts.js';
 
 interface LeaseOptions {
-  redis: Redis;
+  redis: Store;
   /** What the lease is for; there is one holder a job. */
   job: string;
   /** Nobody else's. */

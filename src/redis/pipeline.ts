@@ -15,6 +15,7 @@
  * While the breaker of the connection is open nothing is sent. A Redis that says it is not the one to ask
  * (faults.ts) is left for a new connection.
  */
+import { tracingChannel } from 'node:diagnostics_channel';
 import type { Redis } from 'ioredis';
 import { Problem } from '../errors.js';
 import { BreakerOpenError, breakers } from './breaker.js';
@@ -48,12 +49,32 @@ export const callScript = (script: Script, keys: string[], args: Argument[], bin
   binary,
 });
 
+/** The masters of a cluster as one place to send calls to (cluster/cluster.ts). */
+export interface Cluster {
+  readonly isCluster: true;
+  /** `ready` where calls can be sent to at least one master. */
+  readonly status: 'connecting' | 'ready';
+  readonly masters: readonly Redis[];
+  /** Told at every (re)connect to a master. */
+  on(event: 'ready', listener: () => void): void;
+  disconnect(): void;
+  /** The master that serves the slot of a key, if there is one. */
+  masterOf(key: string): Redis | undefined;
+  /** As `runPipeline`; each call goes to the node of its key. */
+  run(calls: readonly Call[], timeoutMs: number, wait: ReplicaWait): Promise<Outcome[]>;
+}
+
+/** Where calls are sent to. */
+export type Store = Redis | Cluster;
+
+export const isCluster = (store: Store): store is Cluster => store.isCluster;
+
 /** An error that Redis answered with; what it answered it to had no effect. */
 export class ReplyError extends Error {
   override name = 'ReplyError';
 }
 
-/** Whether an error says that Redis does not answer, or not now, and nothing about the question. */
+/** Whether an error says that Redis does not answer, or not now or not here, and nothing about the question. */
 export function isUnavailable(error: Error): boolean {
   return error.name !== 'ReplyError' || faultOf(error)?.problem === 'redis_unavailable';
 }
@@ -64,20 +85,33 @@ export function toProblem(error: Error): Error {
   return new Problem('redis_unavailable', 'Redis cannot be reached or is too slow', {}, { cause: error });
 }
 
+/** How ioredis begins to say so. */
+const UNSENT = "Stream isn't writeable";
+
 /** Whether the command certainly was not executed because it was never written to a socket. */
 export function isUnsent(error: Error): boolean {
-  return error instanceof BreakerOpenError || error.message.startsWith("Stream isn't writeable");
+  return error instanceof BreakerOpenError || error.message.startsWith(UNSENT);
 }
 
-/** Whether a command would be sent now. */
-export function isReachable(redis: Redis): boolean {
+/** Whether a command would be sent now; on a cluster to one master at least. */
+export function isReachable(redis: Store): boolean {
+  if (isCluster(redis)) return redis.status === 'ready' && redis.masters.some(isReachable);
   return redis.status === 'ready' && breakers.get(redis)?.refuses() !== true;
 }
 
-/** Leaves a Redis that has said that another connection may lead to a better one. */
-export function leaveIfAsked(redis: Redis, error: Error): void {
-  if (faultOf(error)?.reconnect && redis.status === 'ready') redis.disconnect(true);
+/** Leaves a server that has said that another connection may lead to a better one. */
+function leave(server: Redis, error: Error): void {
+  if (faultOf(error)?.reconnect && server.status === 'ready') server.disconnect(true);
 }
+
+/** The same for what was said within a reply; on a cluster the master of the key that it was about is left. */
+export function leaveIfAsked(redis: Store, error: Error, key: string): void {
+  const server = isCluster(redis) ? redis.masterOf(key) : redis;
+  if (server) leave(server, error);
+}
+
+/** An error of a command that was not sent. */
+export const unsent = (why: string): Error => new Error(`${UNSENT}: ${why}`);
 
 /** Errors of ioredis carry the arguments of their command, ids among them, which must not reach a log. */
 function withoutArguments(error: Error & { command?: unknown }): Error {
@@ -113,7 +147,7 @@ async function send(
   const sent = isWaiting ? [...calls, call('WAIT', wait.replicas, wait.timeoutMs)] : calls;
   const outcomes = await exchange(redis, sent, timeoutMs);
   if (entered !== undefined) breaker?.leave(entered, outcomes.every(isAnswered));
-  for (const { error } of outcomes) if (error) leaveIfAsked(redis, error);
+  for (const { error } of outcomes) if (error) leave(redis, error);
   return isWaiting ? replicated(outcomes, wait.replicas) : outcomes;
 }
 
@@ -155,18 +189,44 @@ async function retryUnknownScripts(
 
 const noWait: ReplicaWait = { replicas: 0, timeoutMs: 0 };
 
+/** Where each round trip is told of to whoever traces them; nobody listening, it costs nothing. */
+export const roundTripChannel = 'papertrail:redis';
+const roundTrips = tracingChannel<RoundTrip, RoundTrip>(roundTripChannel);
+
+export interface RoundTrip {
+  calls: number;
+  /** Calls without a reply of success, once that is known. */
+  failed?: number;
+}
+
 /**
- * One round trip.
- * @param wait for replicas, within `timeoutMs`
+ * One round trip; on a cluster one to each node that is concerned, all at once.
+ * @param wait for replicas, within `timeoutMs`; on a cluster for those of each of these nodes
  * @returns an outcome for each call, in order; never throws for what Redis or the connection does
  */
 export async function runPipeline(
-  redis: Redis,
+  redis: Store,
   calls: readonly Call[],
   timeoutMs: number,
   wait = noWait,
 ): Promise<Outcome[]> {
   if (calls.length === 0) return [];
+  if (isCluster(redis)) return redis.run(calls, timeoutMs, wait);
+  if (!roundTrips.start.hasSubscribers) return runCalls(redis, calls, timeoutMs, wait);
+  const trip: RoundTrip = { calls: calls.length };
+  return roundTrips.tracePromise(async () => {
+    const outcomes = await runCalls(redis, calls, timeoutMs, wait);
+    trip.failed = outcomes.filter(({ error }) => error).length;
+    return outcomes;
+  }, trip);
+}
+
+async function runCalls(
+  redis: Redis,
+  calls: readonly Call[],
+  timeoutMs: number,
+  wait: ReplicaWait,
+): Promise<Outcome[]> {
   const outcomes = await send(redis, calls, timeoutMs, wait);
   if (outcomes.some(isNoScript)) await retryUnknownScripts(redis, calls, outcomes, timeoutMs, wait);
   return outcomes;
@@ -174,7 +234,7 @@ export async function runPipeline(
 
 /** The replies of a pipeline in which any failure fails the whole. @throws the first error */
 export async function readPipeline(
-  redis: Redis,
+  redis: Store,
   calls: readonly Call[],
   timeoutMs: number,
 ): Promise<unknown[]> {

@@ -92,6 +92,7 @@ const names = [
   'store-day-1',
   'read-day-1',
   'read-frequency-n',
+  'take-tokens-1',
 ] as const;
 export type ScriptName = (typeof names)[number];
 

@@ -4,16 +4,15 @@
  * be reached the last reading serves, and after one failure nobody waits for the next: what depends on it may still
  * be answered from a cache.
  */
-import type { Redis } from 'ioredis';
 import type { Clock } from '../clock.js';
 import { within } from './deadline.js';
 import { directoryKeys } from './keys.js';
-import { call, readPipeline, toProblem } from './pipeline.js';
+import { call, readPipeline, type Store, toProblem } from './pipeline.js';
 
 const READ_AGAIN_MS = 5_000;
 
 interface NamesDependencies {
-  redis: Redis;
+  redis: Store;
   timeoutMs: number;
   clock: Clock;
 }

@@ -11,12 +11,11 @@
  *
  * Cost: one metric after the other, so that neither Redis nor this process is busy for long with any of them.
  */
-import type { Redis } from 'ioredis';
 import type { Clock } from '../clock.js';
 import { decodeTop, type StoredDigests, type StoredTop } from '../redis/day-lists.js';
 import { rollSuffix, sketchKey, sketchSuffix, systemKey, writtenKey } from '../redis/keys.js';
 import { encodePayload, type PayloadValue } from '../redis/payload.js';
-import { call, callScript, readPipeline } from '../redis/pipeline.js';
+import { call, callScript, readPipeline, type Store } from '../redis/pipeline.js';
 import { scripts } from '../redis/scripts.js';
 import { topItemsMax, topMetrics } from '../sketches/registry.js';
 import { cutTop, mergeTops } from '../sketches/space-saving.js';
@@ -41,7 +40,7 @@ export type DayOutcome =
   | { kind: 'fenced'; token: number };
 
 interface FolderDependencies {
-  redis: Redis;
+  redis: Store;
   retention: Retention;
   clock: Clock;
   timeoutMs: number;

@@ -13,12 +13,11 @@
  * is done again. It was only stopped for long: its token is refused, it gives up and asks anew.
  */
 import type { FastifyBaseLogger } from 'fastify';
-import type { Redis } from 'ioredis';
 import type { Clock } from '../clock.js';
 import type { Metrics } from '../metrics.js';
 import { directoryKeys, systemKey } from '../redis/keys.js';
 import { createLease } from '../redis/lease.js';
-import { call, isUnavailable, readPipeline } from '../redis/pipeline.js';
+import { call, isUnavailable, readPipeline, type Store } from '../redis/pipeline.js';
 import { SketchFormatError } from '../sketches/envelope.js';
 import { type Retention, recordSeconds } from '../windows/retention.js';
 import { createDayFolder, type DayOutcome, type DayToFold } from './day-folder.js';
@@ -35,7 +34,7 @@ const DAYS_MAX = 1_000;
 const PIPELINE_RECORDS_MAX = 100;
 
 interface RoundsDependencies {
-  redis: Redis;
+  redis: Store;
   retention: Retention;
   /** Of this process, and nobody else's. */
   holderId: string;

@@ -1,17 +1,28 @@
-/** The directory as a question: which systems there are, by name, a page at a time. */
+/** The directory as a question: which systems there are that the asker may see, by name, a page at a time. */
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
-import type { Redis } from 'ioredis';
 import { Type } from 'typebox';
 import { Problem } from '../errors.js';
 import { problemAnswers } from '../problem-schema.js';
 import { directoryKeys } from '../redis/keys.js';
-import { callScript, readPipeline, toProblem } from '../redis/pipeline.js';
+import { type Call, call, callScript, readPipeline, type Store, toProblem } from '../redis/pipeline.js';
 import { scripts } from '../redis/scripts.js';
 import { formatInstant } from '../windows/instant.js';
 
 interface SystemsOptions {
-  redis: Redis;
+  redis: Store;
   timeoutMs: number;
+}
+
+interface Entry {
+  system: string;
+  /** Milliseconds of the last event; empty where that is not known. */
+  last: string;
+}
+interface Page {
+  /** Of all pages. */
+  total: number;
+  /** One more than asked for where there is another page. */
+  entries: Entry[];
 }
 
 const query = Type.Object(
@@ -45,16 +56,34 @@ function fromCursor(cursor: string | undefined): string {
 }
 
 const systemsRoutes: FastifyPluginAsyncTypebox<SystemsOptions> = async (app, { redis, timeoutMs }) => {
-  /** One entry more than asked for tells whether there is another page. */
-  async function page(after: string, limit: number): Promise<(string | number)[]> {
-    const keys = [directoryKeys.names, directoryKeys.last];
+  async function read(calls: Call[]): Promise<unknown[]> {
     try {
-      const call = callScript(scripts['list-systems-2'], keys, [after, limit + 1]);
-      const [reply] = await readPipeline(redis, [call], timeoutMs);
-      return reply as (string | number)[];
+      return await readPipeline(redis, calls, timeoutMs);
     } catch (error) {
       throw toProblem(error as Error);
     }
+  }
+
+  /** One entry more than asked for tells whether there is another page. */
+  async function page(after: string, limit: number): Promise<Page> {
+    const keys = [directoryKeys.names, directoryKeys.last];
+    const [reply] = await read([callScript(scripts['list-systems-2'], keys, [after, limit + 1])]);
+    const [total, ...pairs] = reply as [number, ...string[]];
+    const entries: Entry[] = [];
+    for (let i = 0; i < pairs.length; i += 2) entries.push({ system: pairs[i], last: pairs[i + 1] });
+    return { total, entries };
+  }
+
+  /** The same of some systems: those of them that there are, in the order of Redis. */
+  async function pageOf(named: readonly string[], after: string, limit: number): Promise<Page> {
+    const names = named.toSorted((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
+    const [scores, times] = (await read([
+      call('ZMSCORE', directoryKeys.names, ...names),
+      call('HMGET', directoryKeys.last, ...names),
+    ])) as (string | null)[][];
+    const all = names.flatMap((system, i) => (scores[i] === null ? [] : { system, last: times[i] ?? '' }));
+    const from = all.findIndex(({ system }) => Buffer.compare(Buffer.from(system), Buffer.from(after)) > 0);
+    return { total: all.length, entries: from < 0 ? [] : all.slice(from, from + limit + 1) };
   }
 
   app.get(
@@ -65,21 +94,23 @@ const systemsRoutes: FastifyPluginAsyncTypebox<SystemsOptions> = async (app, { r
         operationId: 'systems',
         summary: 'Which systems there are',
         querystring: query,
-        response: { 200: answer, ...problemAnswers(['parameter_invalid', 'internal', 'redis_unavailable']) },
+        response: {
+          200: answer,
+          ...problemAnswers(['parameter_invalid', 'quota_exceeded', 'internal', 'redis_unavailable']),
+        },
       },
     },
-    async ({ query: { limit, cursor } }) => {
-      const [total, ...entries] = await page(fromCursor(cursor), limit);
-      const systems = [];
-      for (let i = 0; i < entries.length && systems.length < limit; i += 2) {
-        const last = entries[i + 1];
-        systems.push({
-          system: String(entries[i]),
-          last_event: last === '' ? null : formatInstant(Number(last)),
-        });
-      }
-      const more = entries.length / 2 > limit;
-      return { systems, total: Number(total), next: more ? toCursor(systems[limit - 1].system) : null };
+    async ({ principal, query: { limit, cursor } }) => {
+      const after = fromCursor(cursor);
+      const { total, entries } = principal.systems
+        ? await pageOf([...principal.systems], after, limit)
+        : await page(after, limit);
+      const systems = entries.slice(0, limit).map(({ system, last }) => ({
+        system,
+        last_event: last === '' ? null : formatInstant(Number(last)),
+      }));
+      const more = entries.length > limit;
+      return { systems, total, next: more ? toCursor(systems[limit - 1].system) : null };
     },
   );
 };

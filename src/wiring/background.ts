@@ -4,13 +4,15 @@
  * invalidated meanwhile is not answered from a cache.
  */
 import type { FastifyBaseLogger } from 'fastify';
+import { type Keys, lookAtKeysEveryMs } from '../access/keys.js';
 import { warmEveryMs } from '../cache/answers.js';
 import { lookEveryMs } from '../cache/generations.js';
 import type { Clock } from '../clock.js';
 import { createWarmUp } from '../compliance/warm-up.js';
 import type { Config } from '../config.js';
 import type { Readiness } from '../health/readiness.js';
-import { call, isReachable, runPipeline } from '../redis/pipeline.js';
+import { call, isReachable, runPipeline, type Store } from '../redis/pipeline.js';
+import { mastersOf } from '../redis/store.js';
 import { type Rollups, roundMs } from '../rollups/rounds.js';
 import { type Job, startJob } from '../workers.js';
 import type { Connections } from './connections.js';
@@ -22,6 +24,7 @@ const DIRECTORY_FLUSH_MS = 1_000;
 
 interface BackgroundDependencies {
   config: Config;
+  keys: Keys;
   redis: Connections;
   write: WritePath;
   read: ReadPath;
@@ -33,17 +36,18 @@ interface BackgroundDependencies {
 
 /** Tries every connection: one that is dead is dropped and made anew, and a breaker finds out whether to close. */
 async function checkHealth(redis: Connections, config: Config): Promise<void> {
-  const ping = [call('PING')];
+  const pings = (store: Store, timeoutMs: number) =>
+    mastersOf(store).map((server) => runPipeline(server, [call('PING')], timeoutMs));
   await Promise.all([
-    runPipeline(redis.write, ping, config.REDIS_INGEST_TIMEOUT_MS),
-    runPipeline(redis.read, ping, config.REDIS_QUERY_TIMEOUT_MS),
-    runPipeline(redis.background, ping, config.REDIS_INGEST_TIMEOUT_MS),
+    ...pings(redis.write, config.REDIS_INGEST_TIMEOUT_MS),
+    ...pings(redis.read, config.REDIS_QUERY_TIMEOUT_MS),
+    ...pings(redis.background, config.REDIS_INGEST_TIMEOUT_MS),
   ]);
 }
 
 /** Starts all of it. @returns the jobs, to be stopped */
 export function startBackground(dependencies: BackgroundDependencies): Job[] {
-  const { config, redis, write, read, readiness, rollups, clock, log } = dependencies;
+  const { config, keys, redis, write, read, readiness, rollups, clock, log } = dependencies;
   const { directory, filter } = write;
   const { cache } = read;
   const isCached = config.QUERY_CACHE === 'on';
@@ -75,6 +79,7 @@ export function startBackground(dependencies: BackgroundDependencies): Job[] {
     startJob({ name, everyMs, run, log });
   return [
     start('health check', config.REDIS_HEALTH_CHECK_SECONDS * 1_000, () => checkHealth(redis, config)),
+    start('look at the API keys', lookAtKeysEveryMs, keys.look),
     start('eviction look', EVICTION_LOOK_MS, readiness.lookAtEviction),
     start('directory flush', DIRECTORY_FLUSH_MS, directory.flush),
     ...(isCached ? [start('look for invalidations', lookEveryMs, cache.look)] : []),

@@ -1,14 +1,10 @@
 /** The connections to Redis that the process shares: writes, questions and work in the background each have their own. */
 import type { FastifyBaseLogger } from 'fastify';
-import type { Redis } from 'ioredis';
 import type { Config } from '../config.js';
 import type { Metrics } from '../metrics.js';
-import {
-  type ConnectionName,
-  connectionLimits,
-  createConnection,
-  type RedisAddress,
-} from '../redis/connection.js';
+import { type ConnectionName, connectionLimits, type RedisAddress } from '../redis/connection.js';
+import type { Store } from '../redis/pipeline.js';
+import { openStore } from '../redis/store.js';
 
 interface ConnectionsDependencies {
   address: RedisAddress;
@@ -17,12 +13,13 @@ interface ConnectionsDependencies {
   log: FastifyBaseLogger;
 }
 
-export type Connections = Record<ConnectionName, Redis>;
+/** That of the limits is opened where there are any (wiring/limits.ts). */
+export type Connections = Record<Exclude<ConnectionName, 'limits'>, Store>;
 
 /** Opens all of them; they keep themselves up. */
 export function openConnections({ address, config, metrics, log }: ConnectionsDependencies): Connections {
   const limits = connectionLimits(config);
-  const open = (name: ConnectionName) => createConnection({ address, name, limits, metrics, log });
+  const open = (name: ConnectionName) => openStore({ address, name, limits, metrics, log });
   return { write: open('write'), read: open('read'), background: open('background') };
 }
 

@@ -1,6 +1,5 @@
 /** The read path, put together: respond -> cache (memory -> Redis) -> query -> one pipeline -> Redis. */
 import type { FastifyBaseLogger } from 'fastify';
-import type { Redis } from 'ioredis';
 import { createAnswerCache } from '../cache/answers.js';
 import type { Clock } from '../clock.js';
 import { createPercentileQueries } from '../compliance/percentile-query.js';
@@ -14,11 +13,12 @@ import { createReadSystems } from '../compliance/systems.js';
 import type { Config } from '../config.js';
 import type { Metrics } from '../metrics.js';
 import { sendAnswer, sendHeld, wantsFresh } from '../plugins/answers.js';
+import type { Store } from '../redis/pipeline.js';
 import { createSystemNames } from '../redis/system-names.js';
 import type { Retention } from '../windows/retention.js';
 
 interface ReadPathDependencies {
-  redis: Redis;
+  redis: Store;
   config: Config;
   retention: Retention;
   clock: Clock;

@@ -1,20 +1,45 @@
 /** The HTTP server, before it has any route: limits, ids of requests, and what answers where nothing of ours does. */
+import { isIP } from 'node:net';
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import Fastify, { type FastifyBaseLogger, LogController } from 'fastify';
 import type { Config } from '../config.js';
 import { answerClientErrors } from '../plugins/client-errors.js';
 import { sendFrameworkError } from '../plugins/errors.js';
-import { anyone } from '../principal.js';
 
 /** Percent-encoded, the longest system name has three characters a byte. */
 const PARAM_CHARACTERS_MAX = 3 * 256;
 
+/** Of everything but events, whose routes have a limit of their own. */
+const BODY_BYTES_MAX = 2 * 1024 ** 2;
+
+const namedProxies = ['loopback', 'linklocal', 'uniquelocal'];
+
+/** The proxies that are believed; false: none. @throws Error that names the setting */
+function readTrustProxy(setting: string): false | string[] {
+  const proxies = setting.split(',').map((part) => part.trim());
+  for (const proxy of proxies) {
+    const [address] = proxy.split('/');
+    if (setting !== '' && !isIP(address) && !namedProxies.includes(proxy)) {
+      throw new Error(`TRUST_PROXY: "${proxy}" is no address`);
+    }
+  }
+  return setting !== '' && proxies;
+}
+
 const requestIdPattern = /^[\w.:-]{1,128}$/;
 
 export function createServer(config: Config, log: FastifyBaseLogger, randomId: () => string) {
-  const app = Fastify({
+  const headersMs = config.HEADERS_SECONDS_MAX * 1_000;
+  return Fastify({
     loggerInstance: log,
-    bodyLimit: config.BODY_BYTES_MAX,
+    bodyLimit: BODY_BYTES_MAX,
+    trustProxy: readTrustProxy(config.TRUST_PROXY),
+    keepAliveTimeout: config.KEEP_ALIVE_SECONDS * 1_000,
+    // Of a socket on which nothing moves. An upload that goes on may take any time: Node's own limit on that would
+    // end it, and with a 408, which senders take for final.
+    connectionTimeout: config.BODY_IDLE_SECONDS * 1_000,
+    requestTimeout: 0,
+    http: { headersTimeout: headersMs, connectionsCheckingInterval: headersMs / 4 },
     logController: new LogController({ disableRequestLogging: true }),
     // A logger of its own for each request is dear; the few lines there are name their request themselves.
     childLoggerFactory: (logger) => logger,
@@ -30,6 +55,4 @@ export function createServer(config: Config, log: FastifyBaseLogger, randomId: (
     clientErrorHandler: answerClientErrors(randomId),
     ajv: { customOptions: { removeAdditional: false, allErrors: true, coerceTypes: true } },
   }).withTypeProvider<TypeBoxTypeProvider>();
-  app.decorateRequest('principal', { getter: () => anyone });
-  return app;
 }

@@ -3,7 +3,6 @@
  * it remembers (repeat filter, directory) and what it has to tidy up (digest lists).
  */
 import type { FastifyBaseLogger } from 'fastify';
-import type { Redis } from 'ioredis';
 import { type Clock, monotonicClock } from '../clock.js';
 import type { Config } from '../config.js';
 import { createAdmission } from '../events/admission.js';
@@ -14,10 +13,11 @@ import { createRepeatFilter } from '../events/repeat-filter.js';
 import { createSystemWrites } from '../events/system-writes.js';
 import { createWriter } from '../events/writer.js';
 import type { Metrics } from '../metrics.js';
+import type { Store } from '../redis/pipeline.js';
 import { type Retention, recordSeconds } from '../windows/retention.js';
 
 interface WritePathDependencies {
-  redis: Redis;
+  redis: Store;
   config: Config;
   retention: Retention;
   clock: Clock;

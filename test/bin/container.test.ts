@@ -34,6 +34,9 @@ interface Compose {
       ports?: string[];
       volumes?: string[];
       environment?: Record<string, string>;
+      read_only?: boolean;
+      cap_drop?: string[];
+      security_opt?: string[];
       healthcheck?: object;
       stop_grace_period: string;
     }
@@ -119,4 +122,13 @@ t.test('docker-compose.yml', async (t) => {
   t.test('a stop is given longer than the service takes for it', async (t) => {
     t.ok(Number.parseInt(papertrail.stop_grace_period, 10) > loadConfig({}).STOP_SECONDS_MAX);
   });
+});
+
+t.test('no container may write to its own file system, gain rights or keep a capability', async (t) => {
+  for (const [name, service] of Object.entries(compose.services)) {
+    t.equal(service.read_only, true, name);
+    t.same(service.cap_drop, ['ALL'], name);
+    t.same(service.security_opt, ['no-new-privileges:true'], name);
+  }
+  t.same(valuesOf('USER'), ['node'], 'the image is not run as root');
 });

@@ -8,6 +8,7 @@ import t, { type Test } from 'tap';
 import type { Config } from '../../src/config.js';
 import { startApp } from '../support/app.js';
 import { type Answer, compliance, event, get, json, post, postRows } from '../support/http.js';
+import { bearer, environmentOf, makeKey } from '../support/keys.js';
 import { withRedis } from '../support/redis-state.js';
 import { until } from '../support/until.js';
 
@@ -149,6 +150,17 @@ t.test('while the heap is nearly full new events are refused, and questions are 
   isRefused(t, await timed(() => postRows(base, [event()])), /too little memory/);
   t.equal((await get(base, question)).status, 200);
   t.ok((await shed('heap')) >= 1);
+});
+
+t.test('who may not enter hears that first, however busy the service is', async (t) => {
+  const key = makeKey({ scopes: ['ingest'] });
+  const { base } = await start(t, { HEAP_USED_PERCENT_MAX: 1, API_KEYS: environmentOf(key) });
+  await until(
+    async () => (await postRows(base, [event()], bearer(key))).status === 503,
+    'a look at the heap',
+  );
+  t.match(await postRows(base, [event()]), { status: 401, body: { code: 'key_missing' } });
+  t.match(await postRows(base, [event()], bearer(key)), { status: 503, body: { code: 'overloaded' } });
 });
 
 t.test('past the bound on questions one more is refused at once', async (t) => {

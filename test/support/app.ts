@@ -9,7 +9,7 @@ import { pino } from 'pino';
 import { buildApp } from '../../src/app.js';
 import type { Clock } from '../../src/clock.js';
 import { type Config, loadConfig } from '../../src/config.js';
-import type { RedisAddress } from '../../src/redis/address.js';
+import type { RedisAddress } from '../../src/redis/connection.js';
 import { startRedis, type TestRedis } from './redis-server.js';
 
 export interface TestApp {
@@ -31,12 +31,34 @@ interface TestAppOptions {
   address?: RedisAddress;
 }
 
+interface AppOnOptions extends Omit<TestAppOptions, 'redis'> {
+  address: RedisAddress;
+}
+
 const readyDeadlineMs = 20_000;
 const pollMs = 10;
 
 /** Starts the service and waits until it is ready for work. */
 export async function startApp(options: TestAppOptions = {}): Promise<TestApp> {
   const { config, clock, redis: given } = options;
+  const redis = given ?? (await startRedis());
+  const stopRedis = async () => (given ? undefined : redis.stop());
+  try {
+    const address = options.address ?? { path: redis.socket };
+    const started = await startAppOn({ config, clock, address });
+    async function stop(): Promise<void> {
+      await started.stop();
+      await stopRedis();
+    }
+    return { ...started, redis, stop };
+  } catch (error) {
+    await stopRedis();
+    throw error;
+  }
+}
+
+/** Starts the service on what is at an address, and waits until it is ready for work. */
+export async function startAppOn({ config, clock, address }: AppOnOptions): Promise<Omit<TestApp, 'redis'>> {
   // Most tests write and ask and write again: what they look for is the answer of now, not an earlier one.
   // And tests run where everything is busy, which is not what most of them are about; some count commands.
   const calm = {
@@ -45,19 +67,14 @@ export async function startApp(options: TestAppOptions = {}): Promise<TestApp> {
     REDIS_HEALTH_CHECK_SECONDS: 3_600,
   };
   const settings = { ...loadConfig({}), PORT: 0, QUERY_CACHE: 'off' as const, ...calm, ...config };
-  const redis = given ?? (await startRedis());
-  const address = options.address ?? { path: redis.socket };
   const log = pino({ level: 'silent' });
   const app = await buildApp({ config: settings, address, log, clock });
-  async function stop(): Promise<void> {
-    await app.close();
-    if (!given) await redis.stop();
-  }
+  const stop = () => app.close();
   try {
     await app.listen({ host: '127.0.0.1', port: settings.PORT });
     const base = `http://127.0.0.1:${(app.server.address() as AddressInfo).port}`;
     await untilReady(base);
-    return { app, base, redis, stop };
+    return { app, base, stop };
   } catch (error) {
     await stop();
     throw error;

@@ -30,13 +30,13 @@ export function temporaryFolder(test: Test): string {
   return folder;
 }
 
-/** A way to run commands against the service at `base`, all with the same notes. */
-export function commandLine(test: Test, base: string) {
+/** A way to run commands against the service at `base`, all with the same notes. `env`: variables besides. */
+export function commandLine(test: Test, base: string, env: Record<string, string> = {}) {
   const stateHome = temporaryFolder(test);
 
   function start(values: readonly string[], input: string | Buffer = ''): Running {
     const child = spawn(process.execPath, [program, ...values], {
-      env: { ...process.env, PAPERTRAIL_URL: base, XDG_STATE_HOME: stateHome },
+      env: { ...process.env, PAPERTRAIL_URL: base, XDG_STATE_HOME: stateHome, ...env },
     });
     test.teardown(() => child.kill('SIGKILL'));
     const texts = { stdout: '', stderr: '' };

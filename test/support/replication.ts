@@ -23,7 +23,7 @@ export interface Pair {
   replicaPort: number;
 }
 
-/** Starts both, and waits until the replica follows. */
+/** Starts both, and waits until the replica follows and confirms what is written. */
 export async function startPair(args: readonly string[] = []): Promise<Pair> {
   const [masterPort, replicaPort] = [await freePort(), await freePort()];
   const master = await startRedis([...listening(masterPort), '--repl-diskless-sync-delay', '0', ...args]);
@@ -32,6 +32,11 @@ export async function startPair(args: readonly string[] = []): Promise<Pair> {
   await withRedis(replica, async (connection) => {
     const isFollowing = async () => (await connection.info('replication')).includes('master_link_status:up');
     await until(isFollowing, 'the replica to follow');
+  });
+  await withRedis(master, async (connection) => {
+    await connection.set('first', 'write');
+    await until(async () => (await connection.wait(1, 100)) === 1, 'the replica to confirm a write');
+    await connection.del('first');
   });
   return { master, masterPort, replica, replicaPort };
 }

@@ -14,7 +14,7 @@
 import { isUtf8 } from 'node:buffer';
 import { Decoder } from '@msgpack/msgpack';
 import { Problem } from '../../errors.js';
-import { checkRows, nestedMax } from './rows.js';
+import { checkRows, namesMax, nestedMax } from './rows.js';
 
 const LEVELS_MAX = 64;
 const decoder = new Decoder();
@@ -112,6 +112,9 @@ function check(body: Buffer): void {
     if (head.kind === 'text') checkText(body, from, at, maps[level] && open[level] % 2 === 1);
     if (head.kind === 'text' || head.kind === 'atom') continue;
     if (++nested > most) throw malformed(`the body holds more than ${most} lists and maps`);
+    if (head.kind === 'map' && head.values > 2 * namesMax) {
+      throw malformed(`the body holds a map of more than ${namesMax} names`);
+    }
     if (head.values === 0) continue;
     open.push(head.values);
     maps.push(head.kind === 'map');

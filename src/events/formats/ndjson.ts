@@ -8,7 +8,7 @@
  * thousand of them are one byte.
  */
 import { isUtf8 } from 'node:buffer';
-import { nestsBeyond } from './json.js';
+import { isTooDense } from './json.js';
 import { malformedLine, nestedMax, oversizedLine } from './rows.js';
 
 const NEWLINE = 0x0a;
@@ -29,9 +29,9 @@ interface ChunkLimits {
   bytesMax: number;
 }
 
-/** `dense`: the lines around it hold more lists and objects than they may. */
+/** `dense`: it or the lines around it hold more than they may. */
 function parseLine(line: string, dense: boolean): unknown {
-  if (dense && nestsBeyond(Buffer.from(line), Math.max(LINE_NESTED_MAX, line.length / 16))) {
+  if (dense && isTooDense(Buffer.from(line), Math.max(LINE_NESTED_MAX, line.length / 16))) {
     return malformedLine;
   }
   try {
@@ -46,7 +46,7 @@ const isBlank = (line: string) => line.trim() === '';
 /** The rows of some lines. Decoded in one go where all is UTF-8, else line by line. */
 function parseLines(lines: Buffer): unknown[] {
   const rows: unknown[] = [];
-  const dense = nestsBeyond(lines, nestedMax(lines.length));
+  const dense = isTooDense(lines, nestedMax(lines.length));
   if (isUtf8(lines)) {
     for (const line of lines.toString().split('\n')) if (!isBlank(line)) rows.push(parseLine(line, dense));
     return rows;

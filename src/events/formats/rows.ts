@@ -20,6 +20,9 @@ const NESTED_MAX = 1_000_000;
  */
 export const nestedMax = (bytes: number): number => Math.max(NESTED_MAX, Math.floor(bytes / 16));
 
+/** Names in one object, far more than an event has. To build one of a million takes twice as long as a thousand of a thousand. */
+export const namesMax = 10_000;
+
 /** @throws Problem batch_too_large */
 export function checkRows(rows: number, rowsMax: number): void {
   if (rows <= rowsMax) return;

@@ -27,6 +27,8 @@ Returns  for each system, in order, one of
          { 'fold', suffix... } nothing stored: these digest lists are full, fold them first
          { 'error', message }  nothing stored
 
+or an error TRYAGAIN, on a cluster, where the call is about one system: nothing stored, its slot is being moved.
+
 A script is isolated but does not roll back, so everything that can be wrong with a system is looked at before
 its first write. A TTL is set where a key is created and never touched again, but for what is only noted:
 the record and the states of days live from their last change on.
@@ -59,6 +61,11 @@ end
 local function begin_record(root, epoch)
   call('HSET', root, 'epoch', epoch, 'since', now)
   call('EXPIRE', root, record_ttl)
+end
+
+-- Whether an error says that a key is on another node: on a cluster, while the system's slot is being moved.
+local function is_elsewhere(message)
+  return message:find('access a non local key', 1, true) or message:find('undeclared keys were accessed', 1, true)
 end
 
 local function apply(root, part)
@@ -101,6 +108,8 @@ end
 local replies = {}
 for i, root in ipairs(KEYS) do
   local stored, reply = pcall(apply, root, parts[i])
-  replies[i] = stored and reply or { 'error', type(reply) == 'table' and reply.err or reply }
+  if not stored and type(reply) == 'table' then reply = reply.err end
+  if not stored and is_elsewhere(reply) then return redis.error_reply('TRYAGAIN ' .. reply) end
+  replies[i] = stored and reply or { 'error', reply }
 end
 return replies

@@ -2,10 +2,10 @@
 import { Readable } from 'node:stream';
 import { encode } from '@msgpack/msgpack';
 import t from 'tap';
-import { nestsBeyond, parseJson } from '../../../src/events/formats/json.js';
+import { isTooDense, parseJson } from '../../../src/events/formats/json.js';
 import { parseMsgpack } from '../../../src/events/formats/msgpack.js';
 import { readNdjson } from '../../../src/events/formats/ndjson.js';
-import { malformedLine, oversizedLine } from '../../../src/events/formats/rows.js';
+import { malformedLine, namesMax, oversizedLine } from '../../../src/events/formats/rows.js';
 
 /** Chunks of a body that arrives in pieces of so many bytes. */
 async function chunksOf(body: string, pieceBytes: number, rowsMax: number, bytesMax = 1e8) {
@@ -43,9 +43,20 @@ t.test('msgpack: too many events are told from the first bytes, too many maps an
 
 t.test('JSON: brackets in text are not counted, escaped quotes do not end it', async (t) => {
   const text = (part: string) => Buffer.from(JSON.stringify({ text: part.repeat(50) }));
-  for (const part of ['[', '{', '"[', '\\[', '\\"[', '\\\\"{']) t.notOk(nestsBeyond(text(part), 1), part);
-  t.ok(nestsBeyond(Buffer.from('["\\"",[1]]'), 1));
+  for (const part of ['[', '{', '"[', '\\[', '\\"[', '\\\\"{']) t.notOk(isTooDense(text(part), 1), part);
+  t.ok(isTooDense(Buffer.from('["\\"",[1]]'), 1));
   t.strictSame(parseJson(text('[')), { text: '['.repeat(50) }, 'a body of text is read');
+});
+
+t.test('an object has as many names as it may, wherever it is, and lists have none', async (t) => {
+  const object = (count: number) =>
+    Object.fromEntries(Array.from({ length: count }, (_, i) => [`:${i}`, {}]));
+  const dense = (value: unknown) => isTooDense(Buffer.from(JSON.stringify(value)), 100_000);
+  t.notOk(dense({ a: object(namesMax), b: [object(namesMax), object(namesMax)], c: 'x'.repeat(1e5) }));
+  t.ok(dense([{ a: 'x'.repeat(1e5), b: [1, object(namesMax + 1)] }]));
+  const packed = (count: number) => Buffer.from(encode([{ a: object(count) }]));
+  t.ok(parseMsgpack(packed(namesMax), 10));
+  t.throws(() => parseMsgpack(packed(namesMax + 1), 10), { code: 'body_malformed' });
 });
 
 t.test('NDJSON: however it is cut into pieces, the rows are the same', async (t) => {

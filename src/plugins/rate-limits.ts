@@ -1,0 +1,115 @@
+/**
+ * Rate limits of requests: a guard of every client address, and the questions of every API key. What ingest costs is
+ * known after its body is read, so events/routes.ts asks for that itself (`createEventCharges`).
+ *
+ * The guard is @fastify/rate-limit with our buckets as its store. It comes before anything else is done for a request,
+ * so that neither a wrong key nor a path that does not exist is free. Paths that tell how the service is stay open, so
+ * that no noisy neighbour makes it look dead. An IPv6 address stands for its /64, which one customer has for himself.
+ *
+ * Every answer that a limit was asked for says what is left (limits/fields.ts).
+ */
+import { isIP } from 'node:net';
+import rateLimit, { type FastifyRateLimitStore, normalizeIP } from '@fastify/rate-limit';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import fp from 'fastify-plugin';
+
+import type { Problem } from '../errors.js';
+import { rateField, refusal } from '../limits/fields.js';
+import type { Decision, Limiter } from '../limits/limiter.js';
+import type { Limit, LimitOf } from '../limits/policies.js';
+
+const openPaths = new Set(['/livez', '/readyz', '/metrics', '/api/v1/events/health']);
+const questionPaths = /^\/api\/v1\/(?:compliance|systems)\b/;
+const IPV6_PREFIX_BITS = 64;
+
+/** Adds the items of a decision to the fields that tell of limits. @returns the problem that it is, if any */
+function tell(reply: FastifyReply, decision: Decision, policies: string, rates: string): Problem | undefined {
+  reply.header('ratelimit-policy', policies + decision.limit.field);
+  reply.header('ratelimit', rates + rateField(decision));
+  return decision.allowed ? undefined : refusal(decision);
+}
+
+/** What the fields say already, to be followed by another item. */
+function before(reply: FastifyReply, field: string): string {
+  const value = reply.getHeader(field);
+  return value === undefined ? '' : `${value}, `;
+}
+
+const tellMore = (reply: FastifyReply, decision: Decision): Problem | undefined =>
+  tell(reply, decision, before(reply, 'ratelimit-policy'), before(reply, 'ratelimit'));
+
+/** What the guard keeps its counts in: one bucket an address, told of in the library's terms. */
+function createStore(limiter: Limiter, limit: Limit): new () => FastifyRateLimitStore {
+  const toCount = ({ allowed, remaining, waitMs }: Decision) =>
+    allowed ? { current: limit.burst - remaining, ttl: 0 } : { current: limit.burst + 1, ttl: waitMs };
+  return class AddressBuckets implements FastifyRateLimitStore {
+    incr(address: string, done: Parameters<FastifyRateLimitStore['incr']>[1]): void {
+      const decided = limiter.take(limit, address, 1);
+      if (decided instanceof Promise) void decided.then((decision) => done(null, toCount(decision)));
+      else done(null, toCount(decided));
+    }
+    child(): this {
+      return this;
+    }
+  };
+}
+
+/** The client's address. What a proxy names may be no address at all. */
+const addressOf = ({ ip, socket }: FastifyRequest): string =>
+  normalizeIP(isIP(ip) ? ip : (socket.remoteAddress ?? ''), IPV6_PREFIX_BITS);
+
+interface GuardOptions {
+  limiter: Limiter;
+  limit: Limit;
+}
+
+/** Limits the requests of each client address. To be registered before anything that a request may cost. */
+export const addressGuard = fp(
+  async (app: FastifyInstance, { limiter, limit }: GuardOptions) => {
+    await app.register(rateLimit, { global: false, max: limit.burst, store: createStore(limiter, limit) });
+    const count = app.createRateLimit({ max: limit.burst, keyGenerator: addressOf });
+    app.addHook('onRequest', async (request, reply) => {
+      if (openPaths.has(request.routeOptions.url ?? '')) return;
+      const counted = await count(request);
+      if (counted.isAllowed) return;
+      const { isExceeded, remaining, ttl } = counted;
+      const problem = tellMore(reply, { limit, allowed: !isExceeded, remaining, waitMs: ttl });
+      if (problem) throw problem;
+    });
+  },
+  { name: 'address-guard' },
+);
+
+interface QuestionLimitOptions {
+  limiter: Limiter;
+  limitOf: LimitOf;
+}
+
+/** Limits the questions of each key. To be registered where it is known who asks, before what answers. */
+export const questionLimit = fp(
+  async (app: FastifyInstance, { limiter, limitOf }: QuestionLimitOptions) => {
+    app.addHook('onRequest', (request, reply, done) => {
+      const limit = limitOf(request.principal);
+      if (!limit || !questionPaths.test(request.routeOptions.url ?? '')) return done();
+      const decided = limiter.take(limit, request.principal.name, 1);
+      if (decided instanceof Promise) void decided.then((decision) => done(tellMore(reply, decision)));
+      else done(tellMore(reply, decided));
+    });
+  },
+  { name: 'question-limit' },
+);
+
+/** Opens the account of a request: what its events are charged to, in one go or chunk by chunk. */
+export function createEventCharges({ limiter, limitOf }: QuestionLimitOptions) {
+  return (request: FastifyRequest, reply: FastifyReply) => {
+    const { principal } = request;
+    const limit = limitOf(principal);
+    if (!limit) return undefined;
+    const policies = before(reply, 'ratelimit-policy');
+    const rates = before(reply, 'ratelimit');
+    return async (events: number): Promise<void> => {
+      const problem = tell(reply, await limiter.take(limit, principal.name, events), policies, rates);
+      if (problem) throw problem;
+    };
+  };
+}

@@ -1,0 +1,298 @@
+/**
+ * Every status that the API description declares for an operation can be had, and this is how. The table is held
+ * against the description both ways: a status nobody can reach must not be declared.
+ */
+import t from 'tap';
+import { startApp, type TestApp } from '../support/app.js';
+import { breakKeys } from '../support/broken-redis.js';
+import { type Answer, event, json, query, send } from '../support/http.js';
+import { bearer, environmentOf, makeKey } from '../support/keys.js';
+import { startRedis } from '../support/redis-server.js';
+import { withRedis } from '../support/redis-state.js';
+import { until } from '../support/until.js';
+
+const at = 1_700_000_000;
+const rows = (system: string) => [
+  event({
+    system,
+    timestamp: at,
+    session_id: 's',
+    metadata: { ip: '192.0.2.1', endpoint: '/a', latency_ms: 5 },
+  }),
+];
+
+interface Scenario {
+  /** What is promised. */
+  guarantee: string;
+  ask: () => Promise<Answer<unknown>>;
+}
+type Scenarios = Record<string, Scenario>;
+
+const events = '/api/v1/events/batch';
+const store = (base: string, body: unknown) =>
+  send(base, { method: 'POST', path: events, headers: json, body: JSON.stringify(body) });
+
+/** Two systems are one more than a question about all may read. */
+const whole = await startApp({
+  config: { QUERY_SYSTEMS_MAX: 1, BATCH_EVENTS_MAX: 2, BODY_BYTES_MAX: 4_096 },
+});
+await store(whole.base, rows('crm'));
+await store(whole.base, rows('broken'));
+await withRedis(whole.redis, (connection) => breakKeys(connection, 'pt:{broken}*'));
+
+/** Its directory and its generations are of another type. */
+const astray = await startApp({ redis: await startRedis() });
+await withRedis(astray.redis, async (connection) => {
+  await store(astray.base, rows('crm'));
+  await breakKeys(connection, 'pt:directory*');
+  await connection.set('pt:cache:{generations}', 'not ours');
+});
+
+/** Its Redis is gone. */
+const alone = await startApp();
+await store(alone.base, rows('crm'));
+await alone.redis.stop();
+await until(async () => (await fetch(`${alone.base}/readyz`)).status === 503, 'the loss to be noticed');
+
+/** It lets through next to nothing. */
+const limited = await startApp({
+  config: { LIMIT_INGEST_EVENTS_PER_SECOND: 1, LIMIT_QUERIES_PER_SECOND: 1 },
+});
+/** It lets next to nothing through from one address. */
+const guarded = await startApp({ config: { LIMIT_REQUESTS_PER_SECOND_PER_ADDRESS: 1 } });
+
+t.teardown(async () => {
+  await Promise.all([whole.stop(), astray.stop(), alone.stop(), limited.stop(), guarded.stop()]);
+  await astray.redis.stop();
+});
+
+const get =
+  ({ base }: TestApp, path: string) =>
+  () =>
+    send(base, { path });
+const post =
+  ({ base }: TestApp, path: string, body: string | Buffer, headers: Record<string, string> = json) =>
+  () =>
+    send(base, { method: 'POST', path, headers, body });
+
+const TRIES_MAX = 100;
+/** The last of some requests, the first ones of which may be within the rate. */
+const overRate = (ask: () => Promise<Answer<unknown>>) => async () => {
+  let answer = await ask();
+  for (let i = 0; i < TRIES_MAX && answer.status !== 429; i++) answer = await ask();
+  return answer;
+};
+
+/** A question about a system by its parameters. */
+function question(path: string, parameters: Record<string, string | number>): Scenarios {
+  const about = (system: string, more: Record<string, string | number> = {}) => {
+    const isInPath = path.includes('{system}');
+    const named: Record<string, string> = isInPath ? {} : { system };
+    return query(path.replace('{system}', system), { ...named, ...parameters, ...more });
+  };
+  return {
+    200: { guarantee: 'a question is answered', ask: get(whole, about('crm')) },
+    400: { guarantee: 'a parameter that is not known is named', ask: get(whole, about('crm', { wrong: 1 })) },
+    422: { guarantee: 'more systems than may be read are refused', ask: get(whole, about('*')) },
+    429: { guarantee: 'a question over the rate is refused', ask: overRate(get(limited, about('crm'))) },
+    500: {
+      guarantee: 'what is not a sketch of ours is an error, not a zero',
+      ask: get(whole, about('broken')),
+    },
+    503: { guarantee: 'without Redis nothing is guessed', ask: get(alone, about('crm')) },
+  };
+}
+
+function ingest(path: string): Scenarios {
+  const many = JSON.stringify([...rows('crm'), ...rows('crm'), ...rows('crm')]);
+  return {
+    201: {
+      guarantee: 'an event is acknowledged once it is stored',
+      ask: post(whole, path, JSON.stringify(rows('crm'))),
+    },
+    400: { guarantee: 'a body without a usable event is refused', ask: post(whole, path, '[{}]') },
+    413: { guarantee: 'a batch of too many events is refused whole', ask: post(whole, path, many) },
+    415: {
+      guarantee: 'a type that is not read is refused',
+      ask: post(whole, path, 'a', { 'content-type': 'text/csv' }),
+    },
+    429: {
+      guarantee: 'events over the rate are refused',
+      ask: overRate(post(limited, path, JSON.stringify(rows('crm')))),
+    },
+    503: {
+      guarantee: 'nothing is acknowledged that Redis has not got',
+      ask: post(alone, path, JSON.stringify(rows('crm'))),
+    },
+  };
+}
+
+const always = (path: string, guarantee: string): Scenarios => ({
+  200: { guarantee, ask: get(alone, path) },
+});
+const time = { timestamp: at, window: '1h' };
+const numeric = { ...time, metric: 'latency_ms' };
+const compliance = '/api/v1/compliance';
+
+const operations: Record<string, Scenarios> = {
+  'GET /metrics': always('/metrics', 'metrics are there without Redis'),
+  'GET /openapi.json': always('/openapi.json', 'the description is there without Redis'),
+  'GET /openapi.yaml': always('/openapi.yaml', 'the description is there as YAML'),
+  'GET /livez': always('/livez', 'the process is alive without Redis'),
+  'GET /api/v1/events/health': always('/api/v1/events/health', 'older clients are told of the health'),
+  'GET /problems/{code}': {
+    ...always('/problems/no_data', 'a problem is explained'),
+    404: { guarantee: 'a problem that is none is not explained', ask: get(whole, '/problems/none') },
+  },
+  'GET /readyz': {
+    200: { guarantee: 'with Redis the service is ready', ask: get(whole, '/readyz?verbose') },
+    400: { guarantee: 'what is asked for twice is refused', ask: get(whole, '/readyz?verbose=1&verbose=2') },
+    503: { guarantee: 'without Redis it is not', ask: get(alone, '/readyz') },
+  },
+  'GET /api/v1/events/stats': {
+    200: { guarantee: 'figures of Redis', ask: get(whole, '/api/v1/events/stats') },
+    503: { guarantee: 'no figures of a Redis that is away', ask: get(alone, '/api/v1/events/stats') },
+  },
+  'POST /api/v1/events': ingest('/api/v1/events'),
+  'POST /api/v1/events/batch': ingest(events),
+  [`GET ${compliance}/distinct/{metric}`]: question(`${compliance}/distinct/users`, time),
+  [`GET ${compliance}/activity/check`]: question(`${compliance}/activity/check`, {
+    timestamp: at,
+    user_id: 'alice',
+  }),
+  [`GET ${compliance}/top/{metric}`]: question(`${compliance}/top/active_users`, time),
+  [`GET ${compliance}/frequency/{metric}`]: question(`${compliance}/frequency/users`, {
+    timestamp: at,
+    item: 'alice',
+  }),
+  [`GET ${compliance}/summary/{system}`]: question(`${compliance}/summary/{system}`, { timestamp: at }),
+  [`GET ${compliance}/percentiles/{metric}`]: question(`${compliance}/percentiles/latency_ms`, time),
+  [`GET ${compliance}/stats/{metric}`]: question(`${compliance}/stats/latency_ms`, time),
+  [`GET ${compliance}/latency/summary/{system}`]: question(`${compliance}/latency/summary/{system}`, numeric),
+  [`GET ${compliance}/timeseries/{metric}`]: question(`${compliance}/timeseries/users`, {
+    from: at - 3_600,
+    to: at + 3_600,
+    step: '1h',
+  }),
+  [`GET ${compliance}/sla/check`]: {
+    ...question(`${compliance}/sla/check`, { ...numeric, threshold: 10 }),
+    404: {
+      guarantee: 'an SLA about which nothing is known is neither met nor missed',
+      ask: get(whole, query(`${compliance}/sla/check`, { ...numeric, threshold: 10, system: 'unknown' })),
+    },
+  },
+  [`POST ${compliance}/summaries`]: {
+    200: {
+      guarantee: 'many systems at once',
+      ask: post(whole, `${compliance}/summaries`, '{"systems":["crm"]}'),
+    },
+    429: {
+      guarantee: 'many at once are limited, too',
+      ask: overRate(post(limited, `${compliance}/summaries`, '{"systems":["crm"]}')),
+    },
+    400: { guarantee: 'at least one system', ask: post(whole, `${compliance}/summaries`, '{"systems":[]}') },
+  },
+  'GET /api/v1/systems': {
+    200: { guarantee: 'the systems there are', ask: get(whole, '/api/v1/systems') },
+    400: { guarantee: 'a cursor of another list is refused', ask: get(whole, '/api/v1/systems?cursor=x') },
+    429: {
+      guarantee: 'this question is limited as others are',
+      ask: overRate(get(limited, '/api/v1/systems')),
+    },
+    500: { guarantee: 'a broken directory is an error, not empty', ask: get(astray, '/api/v1/systems') },
+    503: { guarantee: 'without Redis no system is named', ask: get(alone, '/api/v1/systems') },
+  },
+  'POST /api/v1/admin/cache/invalidate': {
+    200: {
+      guarantee: 'answers are made invalid',
+      ask: post(whole, '/api/v1/admin/cache/invalidate', '{}'),
+    },
+    400: {
+      guarantee: 'what is to be invalid is checked',
+      ask: post(whole, '/api/v1/admin/cache/invalidate', '{"wrong":1}'),
+    },
+    429: {
+      guarantee: 'no more of anything than an address may ask for',
+      ask: overRate(post(guarded, '/api/v1/admin/cache/invalidate', '{}')),
+    },
+    500: {
+      guarantee: 'an invalidation that cannot be noted is no success',
+      ask: post(astray, '/api/v1/admin/cache/invalidate', '{}'),
+    },
+    503: {
+      guarantee: 'nor is one that Redis does not get',
+      ask: post(alone, '/api/v1/admin/cache/invalidate', '{}'),
+    },
+  },
+};
+for (const path of ['/api/v1/events', events]) {
+  operations[`HEAD ${path}`] = {
+    200: {
+      guarantee: 'a log shipper learns that events are taken here',
+      ask: () => send(whole.base, { method: 'HEAD', path }),
+    },
+  };
+}
+
+/** Keys that are for nothing, so that every scope is missing. */
+const useless = makeKey({ scopes: [] });
+const kept = { API_KEYS: environmentOf(useless) };
+
+/** Where a key is needed: without one, with one that is not for this, and with too many of those. */
+function refusals(name: string): Scenarios {
+  const [method, pattern] = name.split(' ');
+  const path = pattern.replace(/\{\w+\}/g, 'users');
+  const ask = async (headers: Record<string, string>, times = 1) => {
+    const app = await startApp({ config: kept, redis: whole.redis });
+    let answer = await send(app.base, { method, path, headers });
+    for (let i = 1; i < times && answer.status !== 429; i++)
+      answer = await send(app.base, { method, path, headers });
+    await app.stop();
+    return answer;
+  };
+  return {
+    401: { guarantee: 'nobody enters without a key', ask: () => ask({}) },
+    403: { guarantee: 'a key is good for its scopes only', ask: () => ask(bearer(useless)) },
+    429: { guarantee: 'who is refused again and again is not looked at', ask: () => ask({}, TRIES_MAX) },
+  };
+}
+const open = /^GET (\/metrics|\/openapi|\/livez|\/readyz|\/problems|\/api\/v1\/events\/(health|stats))/;
+for (const [name, scenarios] of Object.entries(operations)) {
+  if (!open.test(name)) operations[name] = { ...refusals(name), ...scenarios };
+}
+
+interface Document {
+  paths: Record<string, Record<string, { responses: Record<string, object> }>>;
+}
+const { body: document } = await send<Document>(whole.base, { path: '/openapi.json' });
+
+t.test('the table has every status that is declared, and no other', async (t) => {
+  const declared = Object.entries(document.paths).flatMap(([path, methods]) =>
+    Object.entries(methods).flatMap(([method, { responses }]) =>
+      Object.keys(responses).map((status) => `${method.toUpperCase()} ${path} ${status}`),
+    ),
+  );
+  const reached = Object.entries(operations).flatMap(([name, scenarios]) =>
+    Object.keys(scenarios).map((status) => `${name} ${status}`),
+  );
+  t.ok(declared.length > 80);
+  t.strictSame(reached.sort(), declared.sort());
+});
+
+for (const [name, scenarios] of Object.entries(operations)) {
+  t.test(name, async (t) => {
+    for (const [status, { guarantee, ask }] of Object.entries(scenarios)) {
+      const answer = await ask();
+      t.equal(answer.status, Number(status), `${status}: ${guarantee}`);
+      if (status < '400' || (name === 'GET /readyz' && status === '503')) continue;
+      t.equal(answer.headers['content-type'], 'application/problem+json');
+      if (status === '503' || status === '429') t.match(answer.headers['retry-after'], /^\d+$/);
+      if (name.startsWith('HEAD')) continue;
+      t.match(answer.body, {
+        status: Number(status),
+        code: String,
+        requestId: answer.headers['x-request-id'],
+      });
+    }
+  });
+}
