@@ -1,15 +1,24 @@
 /** autocannon with requests that rotate: every connection sends its own, round and round. */
 import autocannon, { type Instance, type Request, type Result } from 'autocannon';
 
-export interface Shot {
-  /** Requests answered per second. */
-  requests: number;
+interface Ranks {
   p50: number;
   p95: number;
   p99: number;
+}
+
+/** Latencies are those of answers with 2xx. */
+export interface Shot extends Ranks {
+  /** Requests answered with 2xx per second. */
+  requests: number;
   /** Answers other than 2xx, errors and timeouts. */
   failures: number;
   seconds: number;
+}
+
+interface FiredShot extends Shot {
+  /** Answers with 503. */
+  refused: Ranks & { count: number };
 }
 
 interface Aim {
@@ -21,7 +30,7 @@ interface Aim {
 }
 
 /** The latencies of nearest rank. */
-export function ranksOf(times: readonly number[]): Pick<Shot, 'p50' | 'p95' | 'p99'> {
+export function ranksOf(times: readonly number[]): Ranks {
   const sorted = Float64Array.from(times).sort();
   const rank = (p: number) => sorted[Math.max(0, Math.ceil((p / 100) * sorted.length) - 1)] ?? 0;
   return { p50: rank(50), p95: rank(95), p99: rank(99) };
@@ -31,9 +40,10 @@ export function ranksOf(times: readonly number[]): Pick<Shot, 'p50' | 'p95' | 'p
 async function shoot(
   { base, connections, seconds, rate }: Aim,
   requestsOf: (connection: number) => Request[],
-): Promise<Shot> {
+): Promise<FiredShot> {
   let client = 0;
   const times: number[] = [];
+  const refused: number[] = [];
   const firing: unknown = autocannon({
     url: base,
     connections,
@@ -45,11 +55,15 @@ async function shoot(
   });
   // It is both: an emitter while it runs, a promise of its result.
   const instance = firing as Instance & Promise<Result>;
-  instance.on('response', (_client, _status, _bytes, milliseconds) => times.push(milliseconds));
+  instance.on('response', (_client, status, _bytes, milliseconds) => {
+    if (status < 300) times.push(milliseconds);
+    else if (status === 503) refused.push(milliseconds);
+  });
   const result = await instance;
   return {
     requests: result['2xx'] / result.duration,
     ...ranksOf(times),
+    refused: { count: refused.length, ...ranksOf(refused) },
     failures: result.errors + result.timeouts + result.non2xx,
     seconds: result.duration,
   };
@@ -61,7 +75,7 @@ export function fire({
   bodies,
   headers: more = {},
   ...aim
-}: Aim & { path: string; bodies: readonly string[]; headers?: Record<string, string> }): Promise<Shot> {
+}: Aim & { path: string; bodies: readonly string[]; headers?: Record<string, string> }): Promise<FiredShot> {
   const bodiesEach = Math.ceil(bodies.length / aim.connections);
   const headers = { 'content-type': 'application/json', ...more };
   return shoot(aim, (connection) =>

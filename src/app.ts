@@ -160,6 +160,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
     prefix: '/api/v1',
     ingest: write.ingest,
     once: write.once,
+    shedding: write.shedding,
     batchEventsMax: config.BATCH_EVENTS_MAX,
     bodyBytesMax: config.BODY_BYTES_MAX,
     openCharge: limits && createEventCharges({ limiter: limits.limiter, limitOf: limits.policies.ingest }),

@@ -1,10 +1,13 @@
 /**
- * The clock: the one place that asks the system what time it is. Everything else takes a `Clock`, so a test
+ * The clocks: the one place that asks the system what time it is. Everything else takes a `Clock`, so a test
  * can stand at any instant.
  */
 export interface Clock {
-  /** Milliseconds since 1970-01-01T00:00:00Z. */
+  /** Milliseconds since 1970-01-01T00:00:00Z, or, of a monotonic clock, since some instant. */
   now(): number;
 }
 
 export const systemClock: Clock = { now: () => Date.now() };
+
+/** For how long something takes: nobody sets it, and it never goes back. */
+export const monotonicClock: Clock = { now: () => performance.now() };

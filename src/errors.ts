@@ -11,6 +11,8 @@ interface ProblemRow {
   title: string;
   /** Seconds a client should wait before it tries again. */
   retryAfterSeconds?: number;
+  /** The log tells of its cause where that begins and not with every request, of which there may be thousands a second. */
+  isQuiet?: true;
 }
 
 const problemTable = {
@@ -54,9 +56,9 @@ const problemTable = {
     retryAfterSeconds: 60,
   },
   internal: { status: 500, title: 'The question could not be answered' },
-  overloaded: { status: 503, title: 'Too much is waiting for Redis', retryAfterSeconds: 1 },
+  overloaded: { status: 503, title: 'Too much is being asked at once', retryAfterSeconds: 1, isQuiet: true },
   purge_busy: { status: 503, title: 'Too much is written to be purged now', retryAfterSeconds: 10 },
-  redis_unavailable: { status: 503, title: 'Redis cannot be reached', retryAfterSeconds: 2 },
+  redis_unavailable: { status: 503, title: 'Redis cannot be reached', retryAfterSeconds: 2, isQuiet: true },
   outcome_unknown: { status: 503, title: 'The events may or may not be stored', retryAfterSeconds: 2 },
   stopping: { status: 503, title: 'The service is stopping', retryAfterSeconds: 5 },
   ingest_failed: { status: 503, title: 'The events could not be stored', retryAfterSeconds: 5 },

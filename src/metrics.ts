@@ -10,11 +10,24 @@ const SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5
 const SIZES = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000, 20_000, 50_000];
 const BYTES = [256, 1_024, 4_096, 16_384, 65_536, 262_144, 1_048_576, 4_194_304, 16_777_216];
 
+/** Why new events are refused before they are read. */
+export const shedReasons = ['bytes', 'requests', 'queue', 'event_loop', 'heap'] as const;
+export type ShedReason = (typeof shedReasons)[number];
+
+/** What is held for Redis, and how much may be. */
+interface Held {
+  readonly held: number;
+  readonly limit: number;
+  readonly pendingBytes: number;
+}
+
 /** A registry of its own for each app, so that two of them in one process do not collide. */
 export function createMetrics() {
   const register = new Registry();
   const registers = [register];
   let isReady = () => false;
+  const breakers = new Map<string, () => number>();
+  let ingest: Held = { held: 0, limit: 0, pendingBytes: 0 };
   /** By endpoint and state: a hit is so cheap that finding its labels would be a good part of it. */
   const cacheAnswers = new Map<string, Record<string, number>>();
   const metrics = {
@@ -58,6 +71,36 @@ export function createMetrics() {
     pendingBytes: new Gauge({
       name: 'papertrail_ingest_pending_bytes',
       help: 'Bytes of request bodies waiting for Redis, in flight included.',
+      registers,
+      collect() {
+        this.set(ingest.pendingBytes);
+      },
+    }),
+    ingestRequests: new Gauge({
+      name: 'papertrail_ingest_requests_in_flight',
+      help: 'Ingest requests waiting for Redis, in flight included.',
+      registers,
+      collect() {
+        this.set(ingest.held);
+      },
+    }),
+    ingestRequestsLimit: new Gauge({
+      name: 'papertrail_ingest_requests_in_flight_limit',
+      help: 'How many of them there may be now.',
+      registers,
+      collect() {
+        this.set(ingest.limit);
+      },
+    }),
+    ingestShed: new Counter({
+      name: 'papertrail_ingest_shed_total',
+      help: 'Ingest requests refused because of overload, by reason.',
+      labelNames: ['reason'],
+      registers,
+    }),
+    queriesInFlight: new Gauge({
+      name: 'papertrail_queries_in_flight',
+      help: 'Questions that are being computed.',
       registers,
     }),
     idempotencyClaims: new Counter({
@@ -185,6 +228,15 @@ export function createMetrics() {
       labelNames: ['connection'],
       registers,
     }),
+    breakerState: new Gauge({
+      name: 'papertrail_redis_breaker_state',
+      help: 'Circuit breaker of a connection to Redis, on a cluster the worst of its masters: 0 closed, 1 half open, 2 open.',
+      labelNames: ['connection'],
+      registers,
+      collect() {
+        for (const [connection, look] of breakers) this.set({ connection }, look());
+      },
+    }),
     clusterMasters: new Gauge({
       name: 'papertrail_cluster_masters',
       help: 'Masters of the Redis Cluster that serve slots, by connection and by whether they are connected or away.',
@@ -214,11 +266,20 @@ export function createMetrics() {
       }
       counts[state] = (counts[state] ?? 0) + 1;
     },
+    /** Says where what is held is to be looked up when it is scraped. */
+    observeIngest(look: Held): void {
+      ingest = look;
+    },
+    /** Says where the state of the breaker of a connection is to be looked up when it is scraped. */
+    observeBreaker(connection: string, look: () => number): void {
+      breakers.set(connection, look);
+    },
     /** Says where `ready` is to be looked up when it is scraped. */
     observeReady(look: () => boolean): void {
       isReady = look;
     },
   };
+  for (const reason of shedReasons) metrics.ingestShed.inc({ reason }, 0);
   collectDefaultMetrics({ register, prefix: 'papertrail_' });
   return metrics;
 }

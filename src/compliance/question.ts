@@ -4,6 +4,8 @@
  *
  * Redis down or slow: a Problem 503; nothing is guessed and nothing waits.
  */
+import { Problem } from '../errors.js';
+import type { Metrics } from '../metrics.js';
 import { type Call, readPipeline, type Store, toProblem } from '../redis/pipeline.js';
 
 export interface Question<Answer> {
@@ -47,20 +49,37 @@ export function map<From, To>(question: Question<From>, change: (answer: From) =
 /** Commands of one round trip. A question of more takes several, so that others come in between. */
 const TRIP_CALLS_MAX = 2_000;
 
-/** Asks, in one round trip unless the question is very large. @throws Problem redis_unavailable, internal */
-export function createAsk(redis: Store, timeoutMs: number) {
-  return async <Answer>(question: Question<Answer>): Promise<Answer> => {
+interface AskDependencies {
+  redis: Store;
+  timeoutMs: number;
+  /** Questions computed at once; past it there is a 503, and where there is an older answer, that. */
+  inFlightMax: number;
+  metrics: Metrics;
+}
+
+/** Asks, in one round trip unless the question is very large. @throws Problem redis_unavailable, overloaded, internal */
+export function createAsk({ redis, timeoutMs, inFlightMax, metrics }: AskDependencies) {
+  let inFlight = 0;
+
+  async function repliesTo(calls: readonly Call[]): Promise<unknown[]> {
+    if (inFlight >= inFlightMax) throw new Problem('overloaded', 'too many questions are being computed');
     const replies: unknown[] = [];
+    metrics.queriesInFlight.set(++inFlight);
     try {
-      for (let i = 0; i < question.calls.length; i += TRIP_CALLS_MAX) {
-        const trip = question.calls.slice(i, i + TRIP_CALLS_MAX);
+      for (let i = 0; i < calls.length; i += TRIP_CALLS_MAX) {
+        const trip = calls.slice(i, i + TRIP_CALLS_MAX);
         for (const reply of await readPipeline(redis, trip, timeoutMs)) replies.push(reply);
       }
     } catch (error) {
       throw toProblem(error as Error);
+    } finally {
+      metrics.queriesInFlight.set(--inFlight);
     }
-    return question.decode(replies);
-  };
+    return replies;
+  }
+
+  return async <Answer>(question: Question<Answer>): Promise<Answer> =>
+    question.decode(await repliesTo(question.calls));
 }
 
 export type Ask = ReturnType<typeof createAsk>;

@@ -47,7 +47,7 @@ export function addBodyParsers(app: FastifyInstance, rowsMax: number): void {
   }));
 }
 
-const DISCARDED_BYTES_MAX = 64 * 1024 ** 2;
+export const discardedBytesMax = 64 * 1024 ** 2;
 
 /**
  * Deals with what is left of a stream that is refused in its middle. Many senders write all of their body before
@@ -60,7 +60,7 @@ export function discardRest(stream: Readable, { raw }: FastifyRequest, reply: Fa
     reply.header('connection', 'close');
     return;
   }
-  let left = DISCARDED_BYTES_MAX;
+  let left = discardedBytesMax;
   raw.on('data', (piece: Buffer) => {
     left -= piece.length;
     if (left < 0) raw.destroy();

@@ -168,7 +168,7 @@ export function createIngest(dependencies: IngestDependencies) {
     for (let i = 0; i < rows.length; i++) {
       let problem = readRow(rows[i], now, allowed);
       if (!problem) {
-        place ??= writer.join(bytes); // first, since only what joins may claim a place in the directory
+        place ??= writer.join(bytes, first > 0); // first, since only what joins may claim a place in the directory
         problem = admissionProblem();
         if (!problem) {
           if (pseudonyms) pseudonyms.replaceIn(event);

@@ -23,6 +23,7 @@ import {
   ingestHeaders,
   replayedHeader,
 } from './schemas.js';
+import { addShedding, type SheddingOptions } from './shedding.js';
 
 /** Charges a request for so many events before any of them is stored. @throws Problem quota_exceeded */
 type Charge = (events: number) => Promise<void>;
@@ -30,6 +31,7 @@ type Charge = (events: number) => Promise<void>;
 interface EventsOptions {
   ingest: Ingest;
   once: Once;
+  shedding: SheddingOptions;
   /** Opens what the events of a request are charged to; undefined: to nobody. */
   openCharge?: (request: FastifyRequest, reply: FastifyReply) => Charge | undefined;
   batchEventsMax: number;
@@ -108,7 +110,7 @@ async function* charged(chunks: AsyncIterable<Chunk>, charge: Charge): AsyncGene
 }
 
 export default async function eventsRoutes(app: FastifyInstance, options: EventsOptions): Promise<void> {
-  const { ingest, once, openCharge, batchEventsMax, bodyBytesMax, randomId } = options;
+  const { ingest, once, openCharge, shedding, batchEventsMax, bodyBytesMax, randomId } = options;
   const chunkLimits = { rowsMax: batchEventsMax, bytesMax: bodyBytesMax };
 
   function wholeRows(body: EventsBody & { kind: 'value' }): Rows {
@@ -211,6 +213,7 @@ export default async function eventsRoutes(app: FastifyInstance, options: Events
     return strict;
   }
 
+  addShedding(app, shedding);
   addBodyParsers(app, batchEventsMax);
   app.setValidatorCompiler(() => () => true); // rows are read one by one, see read-event.ts
   const config = { unexpected: 'ingest_failed' as const };

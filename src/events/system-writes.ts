@@ -16,6 +16,7 @@ import { systemKey } from '../redis/keys.js';
 import {
   isCluster,
   type Outcome,
+  type ReplicaWait,
   ReplyError,
   runPipeline,
   type Store,
@@ -36,6 +37,7 @@ interface SystemWritesDependencies {
   retention: Retention;
   clock: Clock;
   timeoutMs: number;
+  wait: ReplicaWait;
   metrics: Metrics;
   /** A value that no other call of it returns: the epoch of a system that has none. */
   randomId: () => string;
@@ -57,6 +59,8 @@ export interface Planned {
 export interface Failure {
   delta: SystemDelta;
   error: Error;
+  /** Some of it may be stored, whatever the error says. */
+  isPartial: boolean;
 }
 
 const nothingKnown: ReadonlySet<string> = new Set();
@@ -64,7 +68,7 @@ const nothingKnown: ReadonlySet<string> = new Set();
 const ROUNDS_MAX = 4;
 
 export function createSystemWrites(dependencies: SystemWritesDependencies) {
-  const { redis, filter, folder, retention, clock, timeoutMs, metrics, randomId } = dependencies;
+  const { redis, filter, folder, retention, clock, timeoutMs, wait, metrics, randomId } = dependencies;
   const planner = createPlanner(retention);
 
   function planSystem(delta: SystemDelta): PlannedSystem {
@@ -139,18 +143,21 @@ export function createSystemWrites(dependencies: SystemWritesDependencies) {
         const own = results.splice(0, system.parts.length);
         const error = own.find((outcome) => outcome.error)?.error;
         if (error) {
-          failures.push({ delta: system.delta, error });
+          const isPartial = round > 1 || own.some((outcome) => !outcome.error);
+          failures.push({ delta: system.delta, error, isPartial });
           continue;
         }
         const replies = own.map((outcome) => (outcome as { reply: unknown[] }).reply);
         const rest = await settleSystem(system, replies);
         if (rest && round < ROUNDS_MAX) again.push(rest);
-        else if (rest)
-          failures.push({ delta: rest.delta, error: new ReplyError('Redis keeps asking for the same') });
+        else if (rest) {
+          const error = new ReplyError('Redis keeps asking for the same');
+          failures.push({ delta: rest.delta, error, isPartial: true });
+        }
       }
       planned = pack(again);
       const calls = planned.calls.map(({ call }) => call);
-      const sent = await runPipeline(redis, calls, timeoutMs);
+      const sent = await runPipeline(redis, calls, timeoutMs, wait);
       results = partOutcomes(planned.calls, sent.map(sentAgain));
     }
     return failures;

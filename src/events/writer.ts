@@ -8,16 +8,28 @@
  *
  * Contract: nothing is acknowledged before Redis has it, and nothing is sent twice. A request fails as a
  * whole (503) when any system it has rows in failed or has no known outcome; sent again it may
- * count twice: at least once, unless it has an idempotency key (once.ts). What waits is bounded in bytes; past the bound new requests fail at once.
+ * count twice: at least once, unless it has an idempotency key (once.ts). What waits is bounded (admission.ts); past
+ * the bound new requests fail at once. Where replicas are waited for, it is not acknowledged before so many of them have it.
  *
  * Redis down: requests fail at once; those in flight fail when the connection breaks or the time is up.
  */
 import { Problem } from '../errors.js';
 import type { Metrics } from '../metrics.js';
-import { isUnsent, type Outcome, runPipeline, type Store } from '../redis/pipeline.js';
+import { systemKey } from '../redis/keys.js';
+import {
+  isReachable,
+  leaveIfAsked,
+  type Outcome,
+  type ReplicaWait,
+  runPipeline,
+  type Store,
+} from '../redis/pipeline.js';
+import type { Admission } from './admission.js';
 import { createDelta, type Delta, type SystemDelta } from './delta.js';
 import type { Directory } from './directory.js';
+import { overloaded } from './shedding.js';
 import type { Failure, SystemWrites } from './system-writes.js';
+import { problemsOf } from './write-problems.js';
 
 /** A group is closed at this many events, so that encoding it never blocks the event loop for long. */
 const GROUP_EVENTS_MAX = 20_000;
@@ -42,50 +54,18 @@ interface WriterDependencies {
   redis: Store;
   directory: Directory;
   writes: SystemWrites;
+  admission: Admission;
   pipelinesInFlightMax: number;
-  pendingBytesMax: number;
   timeoutMs: number;
+  wait: ReplicaWait;
   metrics: Metrics;
 }
 
-/** The problem that a failed call is to its requests. */
-function problemOf(error: Error): Problem {
-  if (isUnsent(error)) return new Problem('redis_unavailable', 'Redis cannot be reached; nothing was stored');
-  if (error.name !== 'ReplyError') {
-    const detail = 'the connection to Redis broke before it answered; the events may be stored or not';
-    return new Problem('outcome_unknown', detail, {}, { cause: error });
-  }
-  return new Problem('ingest_failed', 'Redis refused the write', {}, { cause: error });
-}
-
-/**
- * What each request that failed is told. That nothing was stored is true only where nothing of it was sent: on a
- * cluster one node may be away while another has stored its part of the same request.
- */
-function errorsByRequest(failures: readonly Failure[], stored: Iterable<SystemDelta>): Map<number, Error> {
-  const errors = new Map<number, Error>();
-  if (failures.length === 0) return errors;
-  for (const { delta, error } of failures) {
-    for (const id of delta.requests) {
-      const earlier = errors.get(id);
-      if (!earlier || isUnsent(earlier)) errors.set(id, error);
-    }
-  }
-  for (const { requests } of stored) {
-    for (const id of requests) {
-      const error = errors.get(id);
-      if (error && isUnsent(error)) errors.set(id, new Error('a part of it was stored', { cause: error }));
-    }
-  }
-  return errors;
-}
-
 export function createWriter(dependencies: WriterDependencies) {
-  const { redis, directory, writes, pipelinesInFlightMax, pendingBytesMax, timeoutMs, metrics } =
+  const { redis, directory, writes, admission, pipelinesInFlightMax, timeoutMs, wait, metrics } =
     dependencies;
   const queue: Group[] = [];
   let inFlight = 0;
-  let pendingBytes = 0;
   let requests = 0;
   let scheduled = false;
   /** How many requests the last pipeline answered; 0 once the time to wait for as many is over. */
@@ -100,7 +80,7 @@ export function createWriter(dependencies: WriterDependencies) {
     const planned = writes.plan(systems);
     const calls = [...registrations, ...planned.calls].map(({ call }) => call);
     const endTimer = metrics.pipelineSeconds.startTimer();
-    const outcomes: Outcome[] = await runPipeline(redis, calls, timeoutMs);
+    const outcomes: Outcome[] = await runPipeline(redis, calls, timeoutMs, wait);
     gather(group.requests.size, endTimer() * 1_000);
     metrics.pipelineBytes.observe(planned.calls.reduce((sum, { bytes }) => sum + bytes, 0));
     metrics.groupCommitEvents.observe(group.delta.events);
@@ -112,6 +92,7 @@ export function createWriter(dependencies: WriterDependencies) {
         failures.push({
           delta: group.delta.systems.get(system) as SystemDelta,
           error: outcome.error as Error,
+          isPartial: false,
         });
       }
       directory.settle(registration, outcome);
@@ -122,10 +103,11 @@ export function createWriter(dependencies: WriterDependencies) {
       failures.push(failure);
     }
     directory.stored(stored);
-    const errors = errorsByRequest(failures, stored);
+    for (const { delta, error } of failures) leaveIfAsked(redis, error, systemKey(delta.system));
+    const problems = problemsOf(failures, stored);
     for (const [id, { resolve, reject }] of group.requests) {
-      const error = errors.get(id);
-      if (error) reject(problemOf(error));
+      const problem = problems.get(id);
+      if (problem) reject(problem);
       else resolve();
     }
   }
@@ -160,8 +142,7 @@ export function createWriter(dependencies: WriterDependencies) {
         })
         .finally(() => {
           inFlight--;
-          pendingBytes -= group.bytes;
-          metrics.pendingBytes.set(pendingBytes);
+          admission.leave(group.requests.size, group.bytes);
           next();
         });
     }
@@ -182,19 +163,19 @@ export function createWriter(dependencies: WriterDependencies) {
   return {
     /**
      * Takes a place in the next group for a request of so many bytes.
+     * @param isAdmitted whether an earlier part of the request has been taken in: it is not cut short for the queue
      * @throws Problem overloaded, redis_unavailable: nothing was stored
      */
-    join(bytes: number): Place {
-      if (redis.status !== 'ready' || !directory.isLoaded) {
+    join(bytes: number, isAdmitted = false): Place {
+      if (!isReachable(redis) || !directory.isLoaded) {
         throw new Problem('redis_unavailable', 'Redis cannot be reached; nothing was stored');
       }
-      if (pendingBytes > 0 && pendingBytes + bytes > pendingBytesMax) {
-        throw new Problem('overloaded', 'too much is waiting for Redis; nothing was stored');
-      }
+      const reason = admission.refusal(bytes);
+      if (reason && (!isAdmitted || reason === 'bytes')) throw overloaded(reason, metrics);
       const group = openGroup();
       const request = requests++;
       group.bytes += bytes;
-      pendingBytes += bytes;
+      admission.enter(bytes);
       const stored = new Promise<void>((resolve, reject) => {
         group.requests.set(request, { resolve, reject });
       });

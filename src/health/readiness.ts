@@ -2,8 +2,15 @@
 import type { FastifyBaseLogger } from 'fastify';
 import type { Redis } from 'ioredis';
 import type { Metrics } from '../metrics.js';
+import { breakerOf } from '../redis/breaker.js';
 import { call, readPipeline, type Store } from '../redis/pipeline.js';
 import { mastersOf } from '../redis/store.js';
+
+/** Whether nothing is sent there; a cluster of which one master answers still serves the systems of that. */
+function isShut(store: Store): boolean {
+  const masters = mastersOf(store);
+  return masters.length > 0 && masters.every((redis) => breakerOf(redis) === 'open');
+}
 
 interface ReadinessDependencies {
   /** The connections that work needs; the first is asked. */
@@ -31,6 +38,7 @@ export function createReadiness(dependencies: ReadinessDependencies) {
     return {
       service: stopping ? 'stopping' : 'ok',
       redis: connections.every(({ status }) => status === 'ready') ? 'ok' : 'not connected',
+      breaker: connections.some(isShut) ? 'open' : 'ok',
       directory: directoryLoaded() ? 'ok' : 'not read yet',
       eviction: evictionCheck(),
     };
@@ -52,6 +60,13 @@ export function createReadiness(dependencies: ReadinessDependencies) {
   return {
     checks,
     isReady,
+    /** Each connection with its state and that of its breaker; on a cluster one to each master. */
+    connections: () =>
+      connections.flatMap(mastersOf).map((redis) => ({
+        name: redis.options.connectionName ?? '',
+        state: redis.status,
+        breaker: breakerOf(redis),
+      })),
     /**
      * Asks Redis for its eviction policy, on a cluster every master: the worst counts. Managed services may not tell;
      * that is logged and let pass. One that is not connected is asked at a later look.

@@ -92,11 +92,13 @@ function sendProblem(
   request: FastifyRequest,
   reply: FastifyReply,
 ): FastifyReply {
-  const { status, title } = problems[problem.code];
+  const { status, title, isQuiet } = problems[problem.code];
   if (status >= 500) {
     const { code, cause = problem } = problem;
     const { id: requestId, traceId } = request;
-    request.log.error({ err: cause, code, requestId, traceId }, title);
+    // What Redis answered is news, that it does not answer is told by its connection.
+    const isNews = !isQuiet || (cause as Error).name === 'ReplyError';
+    request.log[isNews ? 'error' : 'debug']({ err: cause, code, requestId, traceId }, title);
   }
   if (problem.retryAfterSeconds !== undefined) reply.header('retry-after', problem.retryAfterSeconds);
   const body = problemBody(problem, request.id, { ...committed, traceId: request.traceId });

@@ -1,5 +1,6 @@
 /**
- * Request log: one line for what failed on our side, at `debug` one for every request. A line names the
+ * Request log: one line for what failed on our side, at `debug` one for every request. A 503 is no failure of the
+ * request, and there may be thousands a second: what is behind it is told elsewhere. A line names the
  * pattern of the route and the request id, never the path or the query, which may carry an id.
  */
 import type { FastifyInstance } from 'fastify';
@@ -14,7 +15,7 @@ export default fp(
       done();
     });
     app.addHook('onResponse', (request, reply, done) => {
-      const failed = reply.statusCode >= 500;
+      const failed = reply.statusCode >= 500 && reply.statusCode !== 503;
       if (!failed && !everyRequest) return done();
       const { id: requestId, traceId, method, routeOptions } = request;
       const ms = Math.round(reply.elapsedTime * 1_000) / 1_000;

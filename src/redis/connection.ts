@@ -6,62 +6,103 @@
  * is none. Both are switched off: the first would count events twice and report success, the second would
  * hold events nobody has acknowledged. What cannot be sent now fails now, and the sender tries again.
  *
- * Redis away: a new connection is tried every half second at the most. One that is accepted and then hears nothing
+ * Redis away: a new connection is tried after pauses that double, half of each left to chance. One that is accepted and then hears nothing
  * (packets vanish, or the data is still being loaded) is given up after the time that connecting may take; ioredis by
  * itself would wait for the first reply for as long as the socket lives. The log tells of a loss once, not of every try.
+ * Each connection has a circuit breaker (breaker.ts) that pipeline.ts asks before it sends anything.
  */
 
 import type { FastifyBaseLogger } from 'fastify';
 import { Redis, type RedisOptions } from 'ioredis';
+import { type Clock, monotonicClock } from '../clock.js';
+import type { Config } from '../config.js';
 import type { Metrics } from '../metrics.js';
-import type { NodeAccess } from './cluster/address.js';
+import { type RedisAddress, sentinelOptions } from './address.js';
+import { breakers, createBreaker } from './breaker.js';
 import { scripts } from './scripts.js';
 
 /** Whoever does not answer commands in time is not waited for when he is left. */
 const DISCONNECT_MS_MAX = 100;
-const RECONNECT_MS_MAX = 500;
+const RECONNECT_MS_MIN = 25;
 
 export type ConnectionName = 'write' | 'read' | 'background' | 'limits';
+export type { RedisAddress };
 
-/** Where Redis is: a URL, a unix socket or a port. store.ts knows the URLs of clusters, ioredis the others. */
-export type RedisAddress = string | { path: string } | ({ host: string; port: number } & NodeAccess);
+/** What of the settings is about connections. */
+export const connectionLimits = (config: Config) => ({
+  connectTimeoutMs: config.REDIS_CONNECT_TIMEOUT_MS,
+  keepAliveMs: config.REDIS_KEEP_ALIVE_SECONDS * 1_000,
+  reconnectMsMax: config.REDIS_RECONNECT_MS_MAX,
+  failuresMax: config.REDIS_BREAKER_FAILURES_MAX,
+  openMs: config.REDIS_BREAKER_OPEN_MS,
+});
 
 export interface ConnectionDependencies {
   address: RedisAddress;
   name: ConnectionName;
-  connectTimeoutMs: number;
+  limits: ReturnType<typeof connectionLimits>;
   metrics: Metrics;
   log: FastifyBaseLogger;
+  /** Of the breaker. */
+  clock?: Clock;
   /** 0 to 1, for the jitter of reconnects. */
   random?: () => number;
 }
 
-/** Opens a connection that keeps itself up. It starts at once; `ready` is emitted at every (re)connect. */
-export function createConnection(dependencies: ConnectionDependencies): Redis {
-  const { address, name, connectTimeoutMs, random = Math.random } = dependencies;
-  const options: RedisOptions = {
+function optionsOf({ name, limits, random = Math.random }: ConnectionDependencies): RedisOptions {
+  const { connectTimeoutMs, keepAliveMs, reconnectMsMax } = limits;
+  const pauseMs = (attempt: number) =>
+    Math.min(RECONNECT_MS_MIN * 2 ** attempt, reconnectMsMax) * (0.5 + random() / 2);
+  return {
     protocol: 2,
     connectionName: `papertrail-${name}`,
     connectTimeout: connectTimeoutMs,
-    keepAlive: 10_000,
+    keepAlive: keepAliveMs,
     disconnectTimeout: DISCONNECT_MS_MAX,
     noDelay: true,
     enableOfflineQueue: false,
     autoResendUnfulfilledCommands: false,
     maxRetriesPerRequest: 0,
-    retryStrategy: (attempt) => Math.min(25 * 2 ** attempt, RECONNECT_MS_MAX) * (0.5 + random() / 2),
+    retryStrategy: pauseMs,
+    sentinelRetryStrategy: pauseMs,
+    sentinelCommandTimeout: connectTimeoutMs,
   };
-  const redis =
-    typeof address === 'string' ? new Redis(address, options) : new Redis({ ...options, ...address });
+}
+
+function connect(address: RedisAddress, options: RedisOptions): Redis {
+  if (typeof address !== 'string') return new Redis({ ...options, ...address });
+  const sentinels = sentinelOptions(address);
+  return sentinels ? new Redis({ ...options, ...sentinels }) : new Redis(address, options);
+}
+
+/**
+ * Opens a connection that keeps itself up. It starts at once; `ready` is emitted at every (re)connect.
+ * @throws Error where the address cannot be read
+ */
+export function createConnection(dependencies: ConnectionDependencies): Redis {
+  const { address, name, limits, log, clock = monotonicClock, random = Math.random } = dependencies;
+  const redis = connect(address, optionsOf(dependencies));
+  const { failuresMax, openMs } = limits;
+  const breaker = createBreaker({
+    failuresMax,
+    openMs,
+    clock,
+    random,
+    onChange(state) {
+      log[state === 'open' ? 'warn' : 'info']({ connection: name, state }, 'redis: the breaker has turned');
+    },
+  });
+  breakers.set(redis, breaker);
   watch(redis, dependencies);
   redis.on('ready', () => {
+    breaker.reconnected();
     for (const script of Object.values(scripts)) redis.script('LOAD', script.source).catch(() => undefined);
   });
   return redis;
 }
 
 /** Gives up a connection that hears nothing, and tells what becomes of it, everything once. */
-function watch(redis: Redis, { name, connectTimeoutMs, metrics, log }: ConnectionDependencies): void {
+function watch(redis: Redis, { name, limits, metrics, log }: ConnectionDependencies): void {
   let greeting: NodeJS.Timeout | undefined;
   let isUp = false;
   let told = '';
@@ -76,7 +117,7 @@ function watch(redis: Redis, { name, connectTimeoutMs, metrics, log }: Connectio
     greeting = setTimeout(() => {
       fail(new Error('connected, but there is no answer, or it is still loading'));
       redis.disconnect(true);
-    }, connectTimeoutMs);
+    }, limits.connectTimeoutMs);
   });
   redis.on('close', () => clearTimeout(greeting));
   redis.on('reconnecting', () => {

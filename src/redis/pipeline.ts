@@ -8,10 +8,18 @@
  *
  * A pipeline that is not answered in time takes its connection with it: replies that came late would
  * otherwise be matched to nothing. What was under way then has an unknown outcome.
+ *
+ * A pipeline may wait for replicas: WAIT is its last command, on its own connection, since it speaks of what this
+ * connection wrote. Too few in time, and every call has an error although it has run: it may be lost by a failover.
+ *
+ * While the breaker of the connection is open nothing is sent. A Redis that says it is not the one to ask
+ * (faults.ts) is left for a new connection.
  */
 import { tracingChannel } from 'node:diagnostics_channel';
 import type { Redis } from 'ioredis';
 import { Problem } from '../errors.js';
+import { BreakerOpenError, breakers } from './breaker.js';
+import { faultOf } from './faults.js';
 import { type Script, scriptBySha } from './scripts.js';
 
 export type Argument = string | number | Buffer;
@@ -22,6 +30,17 @@ export interface Call {
   binary?: boolean;
 }
 export type Outcome = { error: Error } | { error?: undefined; reply: unknown };
+
+/** How many replicas are to have what was written, and how long that may take. */
+export interface ReplicaWait {
+  replicas: number;
+  timeoutMs: number;
+}
+
+/** What ends a call that has run, but is not known to enough replicas. */
+export class TooFewReplicasError extends Error {
+  override name = 'TooFewReplicasError';
+}
 
 export const call = (name: string, ...args: Argument[]): Call => ({ name, args });
 export const callScript = (script: Script, keys: string[], args: Argument[], binary = false): Call => ({
@@ -41,8 +60,10 @@ export interface Cluster {
   /** Told at every (re)connect to a master. */
   on(event: 'ready', listener: () => void): void;
   disconnect(): void;
+  /** The master that serves the slot of a key, if there is one. */
+  masterOfKey(key: string): Redis | undefined;
   /** As `runPipeline`; each call goes to the node of its key. */
-  run(calls: readonly Call[], timeoutMs: number): Promise<Outcome[]>;
+  run(calls: readonly Call[], timeoutMs: number, wait: ReplicaWait): Promise<Outcome[]>;
 }
 
 /** Where calls are sent to. */
@@ -55,12 +76,9 @@ export class ReplyError extends Error {
   override name = 'ReplyError';
 }
 
-const notNow =
-  /^(LOADING|BUSY|MASTERDOWN|TRYAGAIN|CLUSTERDOWN|MOVED|ASK)\b|access a non local key|undeclared keys were accessed/;
-
 /** Whether an error says that Redis does not answer, or not now or not here, and nothing about the question. */
 export function isUnavailable(error: Error): boolean {
-  return error.name !== 'ReplyError' || notNow.test(error.message);
+  return error.name !== 'ReplyError' || faultOf(error)?.problem === 'redis_unavailable';
 }
 
 /** What a request ends with whose error this is: a 503 where Redis does not answer, else the error as it is. */
@@ -74,7 +92,24 @@ const UNSENT = "Stream isn't writeable";
 
 /** Whether the command certainly was not executed because it was never written to a socket. */
 export function isUnsent(error: Error): boolean {
-  return error.message.startsWith(UNSENT);
+  return error instanceof BreakerOpenError || error.message.startsWith(UNSENT);
+}
+
+/** Whether a command would be sent now; on a cluster to one master at least. */
+export function isReachable(redis: Store): boolean {
+  if (isCluster(redis)) return redis.status === 'ready' && redis.masters.some(isReachable);
+  return redis.status === 'ready' && breakers.get(redis)?.refuses() !== true;
+}
+
+/** Leaves a server that has said that another connection may lead to a better one. */
+function leave(server: Redis, error: Error): void {
+  if (faultOf(error)?.reconnect && server.status === 'ready') server.disconnect(true);
+}
+
+/** The same for what was said within a reply; on a cluster the master of the key that it was about is left. */
+export function leaveIfAsked(redis: Store, error: Error, key: string): void {
+  const server = isCluster(redis) ? redis.masterOfKey(key) : redis;
+  if (server) leave(server, error);
 }
 
 /** An error of a command that was not sent. */
@@ -86,7 +121,7 @@ function withoutArguments(error: Error & { command?: unknown }): Error {
   return error;
 }
 
-async function send(redis: Redis, calls: readonly Call[], timeoutMs: number): Promise<Outcome[]> {
+async function exchange(redis: Redis, calls: readonly Call[], timeoutMs: number): Promise<Outcome[]> {
   const pipeline = redis.pipeline();
   for (const { name, args, binary } of calls) {
     if (binary) pipeline.callBuffer(name, args);
@@ -96,6 +131,35 @@ async function send(redis: Redis, calls: readonly Call[], timeoutMs: number): Pr
   const results = await pipeline.exec();
   clearTimeout(timer);
   return (results ?? []).map(([error, reply]) => (error ? { error: withoutArguments(error) } : { reply }));
+}
+
+const isAnswered = ({ error }: Outcome) => error === undefined || error.name === 'ReplyError';
+
+/** Sends calls if the breaker lets them through. `timeoutMs` begins when they are sent. */
+async function send(
+  redis: Redis,
+  calls: readonly Call[],
+  timeoutMs: number,
+  wait: ReplicaWait,
+): Promise<Outcome[]> {
+  const breaker = breakers.get(redis);
+  const entered = breaker?.enter();
+  if (breaker && entered === undefined) return calls.map(() => ({ error: new BreakerOpenError() }));
+  const isWaiting = wait.replicas > 0;
+  const sent = isWaiting ? [...calls, call('WAIT', wait.replicas, wait.timeoutMs)] : calls;
+  const outcomes = await exchange(redis, sent, timeoutMs);
+  if (entered !== undefined) breaker?.leave(entered, outcomes.every(isAnswered));
+  for (const { error } of outcomes) if (error) leave(redis, error);
+  return isWaiting ? replicated(outcomes, wait.replicas) : outcomes;
+}
+
+/** The outcomes of the calls before a WAIT, given its own. */
+function replicated(outcomes: Outcome[], replicas: number): Outcome[] {
+  const waited = outcomes.pop();
+  const reached = waited && !waited.error ? Number(waited.reply) : 0;
+  if (reached >= replicas) return outcomes;
+  const error = new TooFewReplicasError(`${reached} of ${replicas} replicas had it in time`);
+  return outcomes.map((outcome) => (outcome.error ? outcome : { error }));
 }
 
 /** An outcome of a second attempt: where that was unsent, other calls of the first may have been executed. */
@@ -112,17 +176,20 @@ async function retryUnknownScripts(
   calls: readonly Call[],
   outcomes: Outcome[],
   timeoutMs: number,
+  wait: ReplicaWait,
 ) {
   const again = calls.flatMap((_, i) => (isNoScript(outcomes[i]) ? [i] : []));
   const shas = new Set(again.map((i) => String(calls[i].args[0])));
   const loads = [...shas]
     .flatMap((sha) => scriptBySha.get(sha) ?? [])
     .map((script) => call('SCRIPT', 'LOAD', script.source));
-  const sent = await send(redis, [...loads, ...again.map((i) => calls[i])], timeoutMs);
+  const sent = await send(redis, [...loads, ...again.map((i) => calls[i])], timeoutMs, wait);
   again.forEach((index, i) => {
     outcomes[index] = sentAgain(sent[loads.length + i]);
   });
 }
+
+const noWait: ReplicaWait = { replicas: 0, timeoutMs: 0 };
 
 /** Where each round trip is told of to whoever traces them; nobody listening, it costs nothing. */
 export const roundTripChannel = 'papertrail:redis';
@@ -136,27 +203,34 @@ export interface RoundTrip {
 
 /**
  * One round trip; on a cluster one to each node that is concerned, all at once.
+ * @param wait for replicas, within `timeoutMs`; on a cluster for those of each of these nodes
  * @returns an outcome for each call, in order; never throws for what Redis or the connection does
  */
 export async function runPipeline(
   redis: Store,
   calls: readonly Call[],
   timeoutMs: number,
+  wait = noWait,
 ): Promise<Outcome[]> {
   if (calls.length === 0) return [];
-  if (isCluster(redis)) return redis.run(calls, timeoutMs);
-  if (!roundTrips.start.hasSubscribers) return runCalls(redis, calls, timeoutMs);
+  if (isCluster(redis)) return redis.run(calls, timeoutMs, wait);
+  if (!roundTrips.start.hasSubscribers) return runCalls(redis, calls, timeoutMs, wait);
   const trip: RoundTrip = { calls: calls.length };
   return roundTrips.tracePromise(async () => {
-    const outcomes = await runCalls(redis, calls, timeoutMs);
+    const outcomes = await runCalls(redis, calls, timeoutMs, wait);
     trip.failed = outcomes.filter(({ error }) => error).length;
     return outcomes;
   }, trip);
 }
 
-async function runCalls(redis: Redis, calls: readonly Call[], timeoutMs: number): Promise<Outcome[]> {
-  const outcomes = await send(redis, calls, timeoutMs);
-  if (outcomes.some(isNoScript)) await retryUnknownScripts(redis, calls, outcomes, timeoutMs);
+async function runCalls(
+  redis: Redis,
+  calls: readonly Call[],
+  timeoutMs: number,
+  wait: ReplicaWait,
+): Promise<Outcome[]> {
+  const outcomes = await send(redis, calls, timeoutMs, wait);
+  if (outcomes.some(isNoScript)) await retryUnknownScripts(redis, calls, outcomes, timeoutMs, wait);
   return outcomes;
 }
 

@@ -11,6 +11,8 @@ import type { Clock } from '../clock.js';
 import { createWarmUp } from '../compliance/warm-up.js';
 import type { Config } from '../config.js';
 import type { Readiness } from '../health/readiness.js';
+import { call, isReachable, runPipeline, type Store } from '../redis/pipeline.js';
+import { mastersOf } from '../redis/store.js';
 import { type Rollups, roundMs } from '../rollups/rounds.js';
 import { type Job, startJob } from '../workers.js';
 import type { Connections } from './connections.js';
@@ -32,6 +34,17 @@ interface BackgroundDependencies {
   log: FastifyBaseLogger;
 }
 
+/** Tries every connection: one that is dead is dropped and made anew, and a breaker finds out whether to close. */
+async function checkHealth(redis: Connections, config: Config): Promise<void> {
+  const pings = (store: Store, timeoutMs: number) =>
+    mastersOf(store).map((server) => runPipeline(server, [call('PING')], timeoutMs));
+  await Promise.all([
+    ...pings(redis.write, config.REDIS_INGEST_TIMEOUT_MS),
+    ...pings(redis.read, config.REDIS_QUERY_TIMEOUT_MS),
+    ...pings(redis.background, config.REDIS_INGEST_TIMEOUT_MS),
+  ]);
+}
+
 /** Starts all of it. @returns the jobs, to be stopped */
 export function startBackground(dependencies: BackgroundDependencies): Job[] {
   const { config, keys, redis, write, read, readiness, rollups, clock, log } = dependencies;
@@ -49,11 +62,11 @@ export function startBackground(dependencies: BackgroundDependencies): Job[] {
   });
   redis.write.on('ready', () => {
     filter.forgetAll();
-    directory
-      .load()
-      .then(warmUp)
-      .catch((error: Error) => log.warn({ err: error }, 'the directory could not be read'));
-    void readiness.lookAtEviction();
+    const loading = directory.load();
+    loading.then(warmUp).catch((error: Error) => log.warn({ err: error }, 'the directory could not be read'));
+    // Where the breaker was open that call is the probe, and another would be refused.
+    if (isReachable(redis.write)) void readiness.lookAtEviction();
+    else loading.then(readiness.lookAtEviction, () => undefined);
   });
   redis.read.on('ready', () => {
     if (!isCached) return;
@@ -65,6 +78,7 @@ export function startBackground(dependencies: BackgroundDependencies): Job[] {
   const start = (name: string, everyMs: number, run: () => Promise<void>) =>
     startJob({ name, everyMs, run, log });
   return [
+    start('health check', config.REDIS_HEALTH_CHECK_SECONDS * 1_000, () => checkHealth(redis, config)),
     start('look at the API keys', lookAtKeysEveryMs, keys.look),
     start('eviction look', EVICTION_LOOK_MS, readiness.lookAtEviction),
     start('directory flush', DIRECTORY_FLUSH_MS, async () => {

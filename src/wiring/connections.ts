@@ -2,7 +2,7 @@
 import type { FastifyBaseLogger } from 'fastify';
 import type { Config } from '../config.js';
 import type { Metrics } from '../metrics.js';
-import type { ConnectionName, RedisAddress } from '../redis/connection.js';
+import { type ConnectionName, connectionLimits, type RedisAddress } from '../redis/connection.js';
 import type { Store } from '../redis/pipeline.js';
 import { openStore } from '../redis/store.js';
 
@@ -18,8 +18,8 @@ export type Connections = Record<Exclude<ConnectionName, 'limits'>, Store>;
 
 /** Opens all of them; they keep themselves up. */
 export function openConnections({ address, config, metrics, log }: ConnectionsDependencies): Connections {
-  const connectTimeoutMs = config.REDIS_CONNECT_TIMEOUT_MS;
-  const open = (name: ConnectionName) => openStore({ address, name, connectTimeoutMs, metrics, log });
+  const limits = connectionLimits(config);
+  const open = (name: ConnectionName) => openStore({ address, name, limits, metrics, log });
   return { write: open('write'), read: open('read'), background: open('background') };
 }
 

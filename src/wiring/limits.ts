@@ -6,7 +6,7 @@ import { createLimiter } from '../limits/limiter.js';
 import { createPolicies } from '../limits/policies.js';
 import type { Metrics } from '../metrics.js';
 import { anyone } from '../principal.js';
-import type { RedisAddress } from '../redis/connection.js';
+import { connectionLimits, type RedisAddress } from '../redis/connection.js';
 import { openStore } from '../redis/store.js';
 import { startJob } from '../workers.js';
 
@@ -26,8 +26,7 @@ interface LimitsDependencies {
 export function createLimits({ address, config, clock, metrics, log }: LimitsDependencies) {
   const policies = createPolicies(config);
   if (!policies.address && !policies.ingest(anyone) && !policies.queries(anyone)) return undefined;
-  const connectTimeoutMs = config.REDIS_CONNECT_TIMEOUT_MS;
-  const redis = openStore({ address, name: 'limits', connectTimeoutMs, metrics, log });
+  const redis = openStore({ address, name: 'limits', limits: connectionLimits(config), metrics, log });
   const limiter = createLimiter({ redis, timeoutMs: PAYMENT_MS_MAX, clock, metrics, log });
   redis.on('ready', () => void limiter.probe());
   const job = startJob({ name: 'sweep of the limits', everyMs: SWEEP_MS, run: limiter.sweep, log });

@@ -34,7 +34,8 @@ export function createReadPath(dependencies: ReadPathDependencies) {
   const { redis, config, retention, clock, metrics, log, randomId } = dependencies;
   const people = dependencies.pseudonyms ?? plainPeople;
   const timeoutMs = config.REDIS_QUERY_TIMEOUT_MS;
-  const query = { ask: createAsk(redis, timeoutMs), retention, clock, formsChangedAt: people.changedAt };
+  const ask = createAsk({ redis, timeoutMs, inFlightMax: config.QUERIES_IN_FLIGHT_MAX, metrics });
+  const query = { ask, retention, clock, formsChangedAt: people.changedAt };
   const names = createSystemNames({ redis, timeoutMs, clock });
   const cache = createAnswerCache({
     redis,

@@ -3,8 +3,9 @@
  * it remembers (repeat filter, directory) and what it has to tidy up (digest lists).
  */
 import type { FastifyBaseLogger } from 'fastify';
-import type { Clock } from '../clock.js';
+import { type Clock, monotonicClock } from '../clock.js';
 import type { Config } from '../config.js';
+import { createAdmission } from '../events/admission.js';
 import { createDigestFolder } from '../events/digest-folder.js';
 import { createDirectory } from '../events/directory.js';
 import { createIngest } from '../events/ingest.js';
@@ -32,6 +33,7 @@ interface WritePathDependencies {
 export function createWritePath(dependencies: WritePathDependencies) {
   const { redis, config, retention, clock, metrics, log, randomId, pseudonyms } = dependencies;
   const timeoutMs = config.REDIS_INGEST_TIMEOUT_MS;
+  const wait = { replicas: config.INGEST_WAIT_REPLICAS, timeoutMs: config.INGEST_WAIT_MS };
   const filter = createRepeatFilter(config.REPEAT_FILTER_VALUES_MAX);
   const folder = createDigestFolder({ redis, timeoutMs, metrics, log });
   const directory = createDirectory({
@@ -48,16 +50,25 @@ export function createWritePath(dependencies: WritePathDependencies) {
     retention,
     clock,
     timeoutMs,
+    wait,
     metrics,
     randomId,
   });
+  const admission = createAdmission({
+    requestsMax: config.INGEST_REQUESTS_IN_FLIGHT_MAX,
+    queueMsMax: config.INGEST_QUEUE_MS_MAX,
+    pendingBytesMax: config.INGEST_PENDING_BYTES_MAX,
+    clock: monotonicClock,
+  });
+  metrics.observeIngest(admission);
   const writer = createWriter({
     redis,
     directory,
     writes,
+    admission,
     pipelinesInFlightMax: config.PIPELINES_IN_FLIGHT_MAX,
-    pendingBytesMax: config.INGEST_PENDING_BYTES_MAX,
     timeoutMs,
+    wait,
     metrics,
   });
   const ingest = createIngest({
@@ -79,7 +90,15 @@ export function createWritePath(dependencies: WritePathDependencies) {
   });
   const limits = { rowsMax: config.BATCH_EVENTS_MAX, bytesMax: config.BODY_BYTES_MAX };
   const once = createOnce({ claims, redis, directory, limits, clock, timeoutMs, metrics });
-  return { filter, folder, directory, writer, ingest, once };
+  const shedding = {
+    admission,
+    eventLoopDelayMsMax: config.EVENT_LOOP_DELAY_MS_MAX,
+    heapUsedPercentMax: config.HEAP_USED_PERCENT_MAX,
+    bodyBytesMax: config.BODY_BYTES_MAX,
+    clock: monotonicClock,
+    metrics,
+  };
+  return { filter, folder, directory, writer, ingest, once, shedding };
 }
 
 export type WritePath = ReturnType<typeof createWritePath>;

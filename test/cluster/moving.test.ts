@@ -141,7 +141,7 @@ t.test('where the move does not end, the sender gets 503, and nothing was stored
   const [from, to] = await ends(system);
   await beginMove(slotOfSystem(system), from, to);
   await from.direct.call('MIGRATE', '127.0.0.1', to.port, systemKey(system), 0, 5_000);
-  t.match(await postRows(base, [row(system, 'bob')]), { status: 503, body: { code: 'ingest_failed' } });
+  t.match(await postRows(base, [row(system, 'bob')]), { status: 503, body: { code: 'redis_unavailable' } });
   const question = compliance('top/active_users', { system, window: '1h' });
   t.match(
     await get(base, question),

@@ -140,6 +140,7 @@ t.test(
       retention,
       clock,
       timeoutMs,
+      wait: { replicas: 0, timeoutMs: 0 },
       metrics,
       randomId,
     });

@@ -4,8 +4,9 @@ import { pino } from 'pino';
 import { createAnswerCache } from '../../src/cache/answers.js';
 import type { Question } from '../../src/cache/flight.js';
 import { systemClock } from '../../src/clock.js';
+import { loadConfig } from '../../src/config.js';
 import { createMetrics } from '../../src/metrics.js';
-import { createConnection } from '../../src/redis/connection.js';
+import { connectionLimits, createConnection } from '../../src/redis/connection.js';
 import { cacheKey } from '../../src/redis/keys.js';
 
 /** 10:30 on a Monday, in an hour that is not over. */
@@ -49,7 +50,13 @@ export async function startCache(socket: string, options: Options = {}) {
   const metrics = createMetrics();
   const log = pino({ level: 'silent' });
   const address = { path: socket };
-  const redis = createConnection({ address, name: 'read', connectTimeoutMs: 500, metrics, log });
+  const redis = createConnection({
+    address,
+    name: 'read',
+    limits: connectionLimits(loadConfig({})),
+    metrics,
+    log,
+  });
   const randomId = () => randomUUID();
   const cache = createAnswerCache({
     redis,

@@ -29,6 +29,8 @@ interface TestAppOptions {
   redis?: TestRedis;
   /** Where it logs to; by default nowhere. */
   log?: FastifyBaseLogger;
+  /** How that is to be reached, where not by its socket. */
+  address?: RedisAddress;
 }
 
 interface AppOnOptions extends Omit<TestAppOptions, 'redis'> {
@@ -40,11 +42,11 @@ const pollMs = 10;
 
 /** Starts the service and waits until it is ready for work. */
 export async function startApp(options: TestAppOptions = {}): Promise<TestApp> {
-  const { redis: given, ...rest } = options;
+  const { redis: given, address, ...rest } = options;
   const redis = given ?? (await startRedis());
   const stopRedis = async () => (given ? undefined : redis.stop());
   try {
-    const started = await startAppOn({ ...rest, address: { path: redis.socket } });
+    const started = await startAppOn({ ...rest, address: address ?? { path: redis.socket } });
     async function stop(): Promise<void> {
       await started.stop();
       await stopRedis();
@@ -60,7 +62,13 @@ export async function startApp(options: TestAppOptions = {}): Promise<TestApp> {
 export async function startAppOn(options: AppOnOptions): Promise<Omit<TestApp, 'redis'>> {
   const { config, clock, address, log = pino({ level: 'silent' }) } = options;
   // Most tests write and ask and write again: what they look for is the answer of now, not an earlier one.
-  const settings = { ...loadConfig({}), PORT: 0, QUERY_CACHE: 'off' as const, ...config };
+  // And tests run where everything is busy, which is not what most of them are about; some count commands.
+  const calm = {
+    EVENT_LOOP_DELAY_MS_MAX: 60_000,
+    INGEST_QUEUE_MS_MAX: 60_000,
+    REDIS_HEALTH_CHECK_SECONDS: 3_600,
+  };
+  const settings = { ...loadConfig({}), PORT: 0, QUERY_CACHE: 'off' as const, ...calm, ...config };
   const app = await buildApp({ config: settings, address, log, clock });
   const stop = () => app.close();
   try {

@@ -4,8 +4,9 @@
  */
 import type { Redis } from 'ioredis';
 import { pino } from 'pino';
+import { loadConfig } from '../../src/config.js';
 import { createMetrics } from '../../src/metrics.js';
-import { createConnection } from '../../src/redis/connection.js';
+import { connectionLimits, createConnection } from '../../src/redis/connection.js';
 import { decodeTop, readDigestDays, readTopDays } from '../../src/redis/day-lists.js';
 import { sketchKey } from '../../src/redis/keys.js';
 import { readPipeline } from '../../src/redis/pipeline.js';
@@ -51,7 +52,11 @@ interface ProcessOptions {
 export async function createRollupProcess({ socket, holderId, clock, timeoutMs = 10_000 }: ProcessOptions) {
   const metrics = createMetrics();
   const log = pino({ level: 'silent' });
-  const connection = { address: { path: socket }, name: 'background', connectTimeoutMs: 500 } as const;
+  const connection = {
+    address: { path: socket },
+    name: 'background',
+    limits: connectionLimits(loadConfig({})),
+  } as const;
   const redis = createConnection({ ...connection, metrics, log, random: () => 0 });
   await until(() => redis.status === 'ready', 'a connection to Redis');
   const rollups = createRollups({ redis, retention, holderId, clock, timeoutMs, metrics, log });

@@ -25,7 +25,15 @@ export type Service = Awaited<ReturnType<typeof startService>>;
 /** Spawns the service on a free port; returns at once. It is gone after the test, and so is its Redis. */
 export function spawnService(test: Test, dataDir: string, { command, cwd = root, env }: Start = {}) {
   const [program = '', ...values] = command ?? [process.execPath, 'build/src/server.js'];
-  const fixed = { DATA_DIR: dataDir, PORT: '0', REDIS_URL: '', LOG_LEVEL: 'info', QUERY_CACHE: 'off' };
+  const fixed = {
+    DATA_DIR: dataDir,
+    PORT: '0',
+    REDIS_URL: '',
+    LOG_LEVEL: 'info',
+    QUERY_CACHE: 'off',
+    EVENT_LOOP_DELAY_MS_MAX: '60000',
+    INGEST_QUEUE_MS_MAX: '60000',
+  };
   const child = spawn(program, values, {
     cwd,
     env: { ...process.env, ...fixed, ...env },

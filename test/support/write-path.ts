@@ -4,6 +4,9 @@
  */
 import type { Redis } from 'ioredis';
 import { pino } from 'pino';
+import { monotonicClock } from '../../src/clock.js';
+import { loadConfig } from '../../src/config.js';
+import { createAdmission } from '../../src/events/admission.js';
 import { createDelta, type Delta, foldEvent } from '../../src/events/delta.js';
 import { createDigestFolder } from '../../src/events/digest-folder.js';
 import { createDirectory } from '../../src/events/directory.js';
@@ -12,7 +15,8 @@ import { createRepeatFilter } from '../../src/events/repeat-filter.js';
 import { createSystemWrites } from '../../src/events/system-writes.js';
 import { createWriter } from '../../src/events/writer.js';
 import { createMetrics } from '../../src/metrics.js';
-import { createConnection } from '../../src/redis/connection.js';
+import { connectionLimits, createConnection } from '../../src/redis/connection.js';
+import type { ReplicaWait } from '../../src/redis/pipeline.js';
 import { DAY_MS } from '../../src/windows/civil.js';
 import { type Retention, recordSeconds } from '../../src/windows/retention.js';
 import { until } from './until.js';
@@ -54,18 +58,20 @@ interface WritePathOptions {
   pendingBytesMax?: number;
   filterValuesMax?: number;
   systemsMax?: number;
+  wait?: ReplicaWait;
 }
 
 let ids = 0;
 
 export async function createWritePath(options: WritePathOptions) {
   const { socket, timeoutMs = 5_000, clock = { now: () => now } } = options;
+  const { wait = { replicas: 0, timeoutMs: 0 } } = options;
   const metrics = createMetrics();
   const log = pino({ level: 'silent' });
   const redis: Redis = createConnection({
     address: { path: socket },
     name: 'write',
-    connectTimeoutMs: 500,
+    limits: connectionLimits(loadConfig({})),
     metrics,
     log,
     random: () => 0,
@@ -87,16 +93,24 @@ export async function createWritePath(options: WritePathOptions) {
     retention,
     clock,
     timeoutMs,
+    wait,
     metrics,
     randomId,
+  });
+  const admission = createAdmission({
+    requestsMax: 512,
+    queueMsMax: 50,
+    pendingBytesMax: options.pendingBytesMax ?? 64 * 1024 ** 2,
+    clock: monotonicClock,
   });
   const writer = createWriter({
     redis,
     directory,
     writes,
+    admission,
     pipelinesInFlightMax: options.pipelinesInFlightMax ?? 2,
-    pendingBytesMax: options.pendingBytesMax ?? 64 * 1024 ** 2,
     timeoutMs,
+    wait,
     metrics,
   });
   let loads = 0;

@@ -18,9 +18,18 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { FastifyBaseLogger } from 'fastify';
 import type { Redis } from 'ioredis';
 import type { Metrics } from '../../metrics.js';
-import { type Call, type Cluster, call, type Outcome, runPipeline, sentAgain, unsent } from '../pipeline.js';
+import {
+  type Call,
+  type Cluster,
+  call,
+  type Outcome,
+  type ReplicaWait,
+  runPipeline,
+  sentAgain,
+  unsent,
+} from '../pipeline.js';
 import { createMasters, type Node, type Place } from './masters.js';
-import { slotOfCall } from './slots.js';
+import { slotOf, slotOfCall } from './slots.js';
 
 const PAUSE_MS = 20;
 const FOLLOW_MS_MAX = 200;
@@ -58,12 +67,18 @@ function readRedirect({ message }: Error, { name }: Call, from: Node | undefined
     : undefined;
 }
 
+/** How long a round trip may take, and for how many replicas of each node it waits. */
+interface Terms {
+  timeoutMs: number;
+  wait: ReplicaWait;
+}
+
 /** Sends each call to its node, and puts its outcome in its place. */
 async function travel(
   calls: readonly Call[],
   trips: readonly Trip[],
   outcomes: Outcome[],
-  timeoutMs: number,
+  { timeoutMs, wait }: Terms,
 ): Promise<void> {
   const byNode = new Map<Node | undefined, Trip[]>();
   for (const trip of trips) {
@@ -73,7 +88,7 @@ async function travel(
   }
   async function toNode([node, own]: [Node | undefined, Trip[]]): Promise<void> {
     const sent = own.flatMap(({ index, isAsking }) => (isAsking ? [asking, calls[index]] : [calls[index]]));
-    const results = node && (await runPipeline(node.redis, sent, timeoutMs));
+    const results = node && (await runPipeline(node.redis, sent, timeoutMs, wait));
     let at = 0;
     for (const { index, isAsking } of own) {
       if (isAsking) at++;
@@ -116,7 +131,7 @@ export function createCluster({ name, seeds, open, metrics, log }: ClusterDepend
   async function follow(
     calls: readonly Call[],
     outcomes: Outcome[],
-    timeoutMs: number,
+    terms: Terms,
     isLate: () => boolean,
   ): Promise<void> {
     let waiting = calls.map((_, index) => index);
@@ -133,7 +148,7 @@ export function createCluster({ name, seeds, open, metrics, log }: ClusterDepend
         return nextTrip(calls, index, redirect) ?? [];
       });
       if (isLate()) return;
-      await travel(calls, trips, outcomes, timeoutMs);
+      await travel(calls, trips, outcomes, terms);
       for (const { index } of trips) outcomes[index] = sentAgain(outcomes[index]);
       waiting = trips.map(({ index }) => index);
     }
@@ -152,17 +167,19 @@ export function createCluster({ name, seeds, open, metrics, log }: ClusterDepend
     masterOf: (slot) => masters.ownerOf(slot)?.redis,
     on: (_event, listener) => masters.onReady(listener),
     disconnect: masters.disconnect,
-    async run(calls, timeoutMs) {
+    masterOfKey: (key) => masters.ownerOf(slotOf(key))?.redis,
+    async run(calls, timeoutMs, wait) {
+      const terms = { timeoutMs, wait };
       const { connects } = masters;
       const outcomes: Outcome[] = new Array(calls.length);
       const trips = calls.map((_, index) => tripHome(calls, index));
-      await travel(calls, trips, outcomes, timeoutMs);
+      await travel(calls, trips, outcomes, terms);
       if (!outcomes.some(({ error }) => error?.name === 'ReplyError')) return outcomes;
       let isOver = false;
       const timer = setTimeout(() => {
         isOver = true;
       }, FOLLOW_MS_MAX);
-      await follow(calls, outcomes, timeoutMs, () => isOver || masters.connects !== connects);
+      await follow(calls, outcomes, terms, () => isOver || masters.connects !== connects);
       clearTimeout(timer);
       return outcomes;
     },

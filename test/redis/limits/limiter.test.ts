@@ -4,10 +4,11 @@ import { Redis } from 'ioredis';
 import { pino } from 'pino';
 import t, { type Test } from 'tap';
 import { type Clock, systemClock } from '../../../src/clock.js';
+import { loadConfig } from '../../../src/config.js';
 import { createLimiter, type Decision } from '../../../src/limits/limiter.js';
 import { createLimit, type Limit } from '../../../src/limits/policies.js';
 import { createMetrics } from '../../../src/metrics.js';
-import { createConnection } from '../../../src/redis/connection.js';
+import { connectionLimits, createConnection } from '../../../src/redis/connection.js';
 import { limitKey } from '../../../src/redis/keys.js';
 import { startProxy } from '../../support/redis-proxy.js';
 import { startRedis } from '../../support/redis-server.js';
@@ -33,7 +34,7 @@ async function startProcess(
   { path = server.socket, clock = createClock() as Clock, timeoutMs = 10_000 } = {},
 ) {
   const metrics = createMetrics();
-  const connection = { address: { path }, name: 'limits' as const, connectTimeoutMs: 500 };
+  const connection = { address: { path }, name: 'limits' as const, limits: connectionLimits(loadConfig({})) };
   const redis = createConnection({ ...connection, metrics, log, random: () => 0.5 });
   test.teardown(() => redis.disconnect());
   const limiter = createLimiter({ redis, timeoutMs, clock, metrics, log });

@@ -1,0 +1,125 @@
+/** Admission, with a clock of its own: who is taken in, who is refused and why, and how the bound follows the rate. */
+import t from 'tap';
+import { createAdmission } from '../../../src/events/admission.js';
+
+const BYTES = 100;
+
+function setUp(options: { requestsMax?: number; queueMsMax?: number; pendingBytesMax?: number } = {}) {
+  let now = 5_000;
+  const admission = createAdmission({
+    requestsMax: 500,
+    queueMsMax: 50,
+    pendingBytesMax: 1e9,
+    ...options,
+    clock: { now: () => now },
+  });
+  return {
+    admission,
+    pass(ms: number) {
+      now += ms;
+    },
+    /** Takes in as many of `count` as are let in. */
+    take(count: number): number {
+      let taken = 0;
+      for (let i = 0; i < count; i++) {
+        if (admission.refusal(BYTES)) continue;
+        admission.enter(BYTES);
+        taken++;
+      }
+      return taken;
+    },
+    answer: (count: number) => admission.leave(count, count * BYTES),
+  };
+}
+
+type Service = ReturnType<typeof setUp>;
+
+/** So many requests come and are answered a millisecond, for a while; what waits beyond the bound is refused. */
+function run({ admission, take, answer, pass }: Service, comeEach: number, answerEach: number, ms: number) {
+  let taken = 0;
+  let heldMost = 0;
+  for (let i = 0; i < ms; i++) {
+    taken += take(comeEach);
+    heldMost = Math.max(heldMost, admission.held);
+    pass(1);
+    answer(Math.min(answerEach, admission.held));
+  }
+  return { taken, heldMost };
+}
+
+t.test('a burst that meets an idle service is taken in, up to the largest number of requests', async (t) => {
+  const { admission, take } = setUp();
+  t.equal(take(800), 500);
+  t.equal(admission.refusal(BYTES), 'requests');
+  t.match({ ...admission }, { held: 500, pendingBytes: 500 * BYTES });
+});
+
+t.test('what comes five times faster than it is answered waits no longer than it may', async (t) => {
+  const service = setUp();
+  run(service, 20, 4, 300);
+  const { heldMost, taken } = run(service, 20, 4, 1_000);
+  t.ok(heldMost <= 4 * 50 + 4, `${heldMost} held, answered at 4 a millisecond: ${heldMost / 4} ms`);
+  t.ok(taken >= 3_900, `and ${taken} are taken in, about as many as can be answered`);
+  service.take(20);
+  t.equal(service.admission.refusal(BYTES), 'queue');
+});
+
+t.test('the bound follows the rate, down and up', async (t) => {
+  const service = setUp();
+  run(service, 20, 4, 500);
+  const fast = service.admission.limit;
+  run(service, 20, 2, 1_000);
+  const slow = service.admission.limit;
+  run(service, 20, 6, 1_000);
+  t.ok(slow < fast * 0.6, `${fast} falls to ${slow}`);
+  t.ok(service.admission.limit > slow * 2, `and rises to ${service.admission.limit}`);
+});
+
+t.test('sixty-four are always taken, however slowly they are answered', async (t) => {
+  const service = setUp();
+  service.take(100);
+  for (let i = 0; i < 20; i++) {
+    service.pass(100);
+    service.admission.refusal(BYTES);
+  }
+  service.answer(100);
+  t.equal(service.take(100), 64, 'those, where nothing was answered in two seconds');
+});
+
+t.test('fifty connections that send as fast as they can are never refused', async (t) => {
+  const service = setUp();
+  let taken = 0;
+  for (let i = 0; i < 100; i++) {
+    taken += service.take(50);
+    service.pass(250);
+    service.answer(50);
+  }
+  t.equal(taken, 5_000);
+});
+
+t.test(
+  'a service that is asked for little is not thought to be slow: later bursts are taken in',
+  async (t) => {
+    const service = setUp();
+    run(service, 20, 4, 500);
+    service.answer(service.admission.held);
+    for (let i = 0; i < 30; i++) {
+      service.pass(100);
+      service.take(1);
+      service.pass(3);
+      service.answer(1);
+    }
+    t.equal(service.take(400), 400);
+  },
+);
+
+t.test('bytes are bounded too, but one body alone is always taken', async (t) => {
+  const { admission } = setUp({ pendingBytesMax: 1_000 });
+  t.equal(admission.refusal(5_000), undefined);
+  admission.enter(5_000);
+  t.equal(admission.refusal(1), 'bytes');
+  admission.leave(1, 5_000);
+  admission.enter(600);
+  t.equal(admission.refusal(400), undefined);
+  t.equal(admission.refusal(401), 'bytes');
+});
