@@ -76,11 +76,10 @@ function retentionOf(config: Config): Retention {
   };
 }
 
-/** Builds the service. It is connected to Redis as soon as Redis is there; `close` ends everything it opened. */
-export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
+/** Everything behind the routes. */
+async function createParts({ keys: given, ...options }: AppOptions) {
   const { config, address, log, clock = systemClock, randomId = randomUUID } = options;
-  const keys = options.keys ?? (await openConfiguredKeys(config, clock, log));
-  const app = createServer(config, log, randomId);
+  const keys = given ?? (await openConfiguredKeys(config, clock, log));
   const metrics = createMetrics();
   const pseudonyms = openPseudonyms(config);
   const retention = retentionOf(config);
@@ -97,17 +96,24 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
     metrics,
     log,
   });
-  const rollups = createRollups({
-    redis: redis.background,
-    retention,
-    holderId: randomId(),
-    clock,
-    timeoutMs: config.REDIS_INGEST_TIMEOUT_MS,
-    metrics,
-    log,
-  });
+  const timeoutMs = config.REDIS_INGEST_TIMEOUT_MS;
+  const background = { redis: redis.background, retention, clock, timeoutMs };
+  const rollups = createRollups({ ...background, holderId: randomId(), metrics, log });
+  const invalidate = async (what: Invalidation) => {
+    await read.cache.invalidate(what);
+    read.names.expire();
+  };
+  const administration = createAdministration({ redis: redis.background, invalidate, ...shared });
+  const removal = createRemoval(background);
   const jobs = startBackground({ config, keys, redis, write, read, readiness, rollups, clock, log });
+  return { ...shared, keys, redis, write, read, limits, readiness, rollups, administration, removal, jobs };
+}
 
+type Parts = Awaited<ReturnType<typeof createParts>>;
+
+/** What waits is finished first, and connections close last. */
+function closeWith(app: FastifyInstance, parts: Parts): void {
+  const { write, read, rollups, jobs, limits, redis, readiness, log } = parts;
   app.addHook('preClose', async () => readiness.stop());
   app.addHook('onClose', async () => {
     await write.writer.drain();
@@ -124,8 +130,11 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
     await limits?.stop();
     closeConnections(redis);
   });
+}
 
-  const methods = collectMethods(app);
+/** What every request passes, in this order. */
+async function registerPlugins(app: FastifyInstance, parts: Parts): Promise<void> {
+  const { config, keys, limits, clock, metrics } = parts;
   await app.register(openapi);
   await app.register(errors);
   await app.register(tracing, {
@@ -147,8 +156,11 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   }
   await app.register(compression);
   await app.register(queryChecks);
+}
 
-  // Who may use what: each feature is registered with what it asks for (plugins/access.ts).
+/** Who may use what: each feature is registered with what it asks for (plugins/access.ts). */
+async function registerFeatures(app: FastifyInstance, parts: Parts): Promise<void> {
+  const { config, readiness, redis, read, write, limits, clock, metrics, retention, pseudonyms } = parts;
   const questioning = { redis: redis.read, timeoutMs: config.REDIS_QUERY_TIMEOUT_MS };
   const operations = config.OPERATIONS_ACCESS;
   await app.register(requires('open', problemPages));
@@ -164,34 +176,35 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
     batchEventsMax: config.BATCH_EVENTS_MAX,
     bodyBytesMax: config.BODY_BYTES_MAX,
     openCharge: limits && createEventCharges({ limiter: limits.limiter, limitOf: limits.policies.ingest }),
-    randomId,
+    randomId: parts.randomId,
   });
   await app.register(requires('query', complianceRoutes), { prefix: '/api/v1/compliance', clock, ...read });
   await app.register(requires('query', seriesRoutes), { prefix: '/api/v1/compliance', clock, ...read });
   await app.register(requires('query', systemsRoutes), { prefix: '/api/v1', ...questioning });
-  const invalidate = async (what: Invalidation) => {
-    await read.cache.invalidate(what);
-    read.names.expire();
-  };
-  const administration = createAdministration({ redis: redis.background, invalidate, ...shared });
   await app.register(requires('admin', adminRoutes), {
     prefix: '/api/v1/admin',
     slow: read.slow,
-    ...administration,
+    ...parts.administration,
   });
   await app.register(requires('admin', subjectsRoutes), {
     prefix: '/api/v1',
     pseudonyms,
-    removal: createRemoval({
-      redis: redis.background,
-      retention,
-      clock,
-      timeoutMs: config.REDIS_INGEST_TIMEOUT_MS,
-    }),
+    removal: parts.removal,
     invalidate: read.cache.invalidate,
     remains: { retention, futureMsMax: config.FUTURE_SECONDS_MAX * 1_000 },
     clock,
   });
+}
+
+/** Builds the service. It is connected to Redis as soon as Redis is there; `close` ends everything it opened. */
+export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
+  const { config, log, randomId = randomUUID } = options;
+  const app = createServer(config, log, randomId) as unknown as FastifyInstance;
+  const parts = await createParts(options);
+  closeWith(app, parts);
+  const methods = collectMethods(app);
+  await registerPlugins(app, parts);
+  await registerFeatures(app, parts);
   methods.seal();
-  return app as unknown as FastifyInstance;
+  return app;
 }
