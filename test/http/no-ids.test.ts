@@ -106,6 +106,19 @@ const operations: Message[] = [
   { method: 'DELETE', path: `/api/v1/subjects/${user}?cursor=${user}` },
   { method: 'DELETE', path: `/api/v1/subjects/${mark.repeat(300)}` },
   { method: 'DELETE', path: `/api/v1/subjects/${ip}?kind=ip` },
+  { path: `/api/v1/admin/keys?cursor=${user}` },
+  { path: `/api/v1/admin/keys?sketch=${user}` },
+  { path: `/api/v1/admin/keys/${user}` },
+  { path: `/api/v1/admin/systems/${user}` },
+  { path: '/api/v1/admin/settings' },
+  { path: '/api/v1/admin/slow-queries' },
+  { method: 'POST', path: '/api/v1/admin/purge', headers: json, body: `{"confirm":"${user}"}` },
+  {
+    method: 'POST',
+    path: '/api/v1/admin/purge',
+    headers: json,
+    body: `{"system":"crm","sketches":["${user}"]}`,
+  },
 ];
 
 /** Routes that no message above is for, because they take nothing of anybody. */
