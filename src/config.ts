@@ -199,7 +199,7 @@ export type Config = Static<typeof settings>;
 
 /** Whether a setting is a secret, so that its value is never shown: it is called a key, a token or a password. */
 export const isSecretSetting = (name: string): boolean =>
-  /(?:^|_)(?:KEYS?|SECRET|TOKEN|PASSWORD)(?:_PREVIOUS)?$/.test(name);
+  /(?:^|(?<!WITHOUT)_)(?:KEYS?|SECRET|TOKEN|PASSWORD)(?:_PREVIOUS)?$/.test(name);
 
 /**
  * The settings of this process.

@@ -12,7 +12,12 @@ export const keysQuery = Type.Object(
     pattern: Type.Optional(systemPatternText),
     sketch: Type.Optional(sketchKind),
     cursor: Type.Optional(Type.String({ description: '`next` of the page before.' })),
-    limit: Type.Integer({ minimum: 1, maximum: 1_000, default: 100 }),
+    limit: Type.Integer({
+      minimum: 1,
+      maximum: 1_000,
+      default: 100,
+      description: 'So many keys end a page; the step of the walk that comes to them is listed whole.',
+    }),
   },
   { additionalProperties: false },
 );

@@ -79,7 +79,10 @@ t.test('secrets and passwords are not shown, all else is', async (t) => {
   ]) {
     t.equal(shownSettings({ ...config, REDIS_URL: address }).REDIS_URL, hidden);
   }
-  t.strictSame(['API_KEYS_FILE', 'BATCH_EVENTS_MAX', 'MONKEYS'].filter(isSecretSetting), []);
+  t.strictSame(
+    ['API_KEYS_FILE', 'ACCESS_WITHOUT_KEYS', 'BATCH_EVENTS_MAX', 'MONKEYS'].filter(isSecretSetting),
+    [],
+  );
 });
 
 const scope = {
