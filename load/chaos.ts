@@ -27,7 +27,8 @@ const { values } = parseArgs({
 const faults = Number(values.faults);
 const random = seededRandom(Number(values.seed));
 const SYSTEMS = 20;
-const READY_MS_MAX = 10_000;
+/** A sender whose service was killed waits for the end of a lease of 10 s. */
+const READY_MS_MAX = 15_000;
 const CALM_MS = 1_000;
 
 const redis = await startRedisPair([await freePort(), await freePort()]);

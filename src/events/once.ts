@@ -94,8 +94,7 @@ export function createOnce(dependencies: OnceDependencies) {
       if (isNew && finished.alone) attempt.dropMarkers();
       return { ...kept, replayed: false };
     } catch (error) {
-      // Where this fails too, the lease runs out.
-      await claims.release(request, claim.token, isNew && !attempt.hasSent).catch(() => undefined);
+      await claims.release(request, claim.token, isNew && !attempt.hasSent);
       throw error;
     }
   }

@@ -15,6 +15,7 @@
  * Bounds: an answer is some hundred bytes, at most about 50 KB (row errors); chunks are bounded by the caller. Every
  * claim has a TTL. Redis down: nothing is claimed, and so nothing is stored.
  */
+import { createClaimReleases } from './claim-releases.js';
 import { claimKey } from './keys.js';
 import { callScript, readPipeline, type Store } from './pipeline.js';
 import { scripts } from './scripts.js';
@@ -70,9 +71,10 @@ interface ClaimsDependencies {
 
 export function createClaims({ redis, timeoutMs, leaseMs, keptSeconds, randomId }: ClaimsDependencies) {
   const keptMs = keptSeconds * 1_000;
+  const release = createClaimReleases({ redis, timeoutMs, leaseMs });
 
   async function run(
-    name: `${'claim' | 'finish' | 'release'}-request-1` | 'note-chunk-1',
+    name: `${'claim' | 'finish'}-request-1` | 'note-chunk-1',
     { principal, key }: ClaimedRequest,
     args: (string | number)[],
   ): Promise<unknown> {
@@ -91,12 +93,16 @@ export function createClaims({ redis, timeoutMs, leaseMs, keptSeconds, randomId 
     /**
      * Claims a request.
      * @param at the time, milliseconds, and how the body is to be cut, should this be the first try
-     * @throws what Redis or the connection fails with, as all of these do
+     * @throws what Redis or the connection fails with, as all of these but `release` do
      */
     async claim(request: ClaimedRequest, at: number, cut: string): Promise<Claim> {
       const token = randomId();
       const terms = [token, leaseMs, keptMs, request.form, request.digest, at, cut];
-      const reply = (await run('claim-request-1', request, terms)) as string[];
+      const reply = (await run('claim-request-1', request, terms).catch((error: Error) => {
+        // It may have got there, and nobody knows its token.
+        void release({ ...request, token, forget: false });
+        throw error;
+      })) as string[];
       const state = reply[0] as Claim['state'];
       if (state === 'replayed') {
         return { state, digest: reply[1], status: Number(reply[2]), answer: reply[3] };
@@ -130,9 +136,8 @@ export function createClaims({ redis, timeoutMs, leaseMs, keptSeconds, randomId 
     },
 
     /** Gives the lease back. `forget`: nothing was stored under the claim, and the key may be used again. */
-    async release(request: ClaimedRequest, token: string, forget: boolean): Promise<void> {
-      await run('release-request-1', request, [token, forget ? 1 : 0]);
-    },
+    release: ({ principal, key }: ClaimedRequest, token: string, forget: boolean): Promise<void> =>
+      release({ principal, key, token, forget }),
   };
 }
 

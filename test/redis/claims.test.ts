@@ -1,8 +1,10 @@
 /** Claims on a real Redis: who is to carry out a request, and what everybody else is told. */
+import { once } from 'node:events';
 import { Redis } from 'ioredis';
 import t from 'tap';
 import { type ClaimedRequest, createClaims, isOwn } from '../../src/redis/claims.js';
 import { claimKey } from '../../src/redis/keys.js';
+import { startProxy } from '../support/redis-proxy.js';
 import { startRedis } from '../support/redis-server.js';
 import { until } from '../support/until.js';
 
@@ -15,8 +17,22 @@ t.teardown(async () => {
 t.beforeEach(() => redis.flushall());
 
 let ids = 0;
-const open = (leaseMs = 60_000) =>
-  createClaims({ redis, timeoutMs: 5_000, leaseMs, keptSeconds: 100, randomId: () => `id${ids++}` });
+const open = (leaseMs = 60_000, connection = redis) =>
+  createClaims({
+    redis: connection,
+    timeoutMs: 5_000,
+    leaseMs,
+    keptSeconds: 100,
+    randomId: () => `id${ids++}`,
+  });
+/** As the service's own connections: what cannot be sent now fails now, and nothing is sent twice. */
+const fragile = {
+  protocol: 2,
+  enableReadyCheck: false,
+  enableOfflineQueue: false,
+  autoResendUnfulfilledCommands: false,
+  maxRetriesPerRequest: 0,
+} as const;
 const claims = open();
 const request: ClaimedRequest = { principal: 'p', key: 'k', form: 'f', digest: 'd' };
 const key = claimKey('p', 'k');
@@ -54,6 +70,35 @@ t.test('a lease that is over or given back is taken over, under the terms of the
     if (!isOwn(found)) throw new Error('it is not taken over');
     return found;
   }
+});
+
+t.test('a release that does not get through is sent again, so nobody waits for the lease', async (t) => {
+  const notYet = new Redis(server.url, { ...fragile, lazyConnect: true });
+  t.teardown(() => notYet.disconnect());
+  const { token } = await claimOwn();
+  await open(60_000, notYet).release(request, token, false);
+  await until(
+    async () => (await claims.claim(request, 2, 'c')).state === 'taken_over',
+    'the claim to be free',
+  );
+});
+
+t.test('a claim whose reply is lost is given back', async (t) => {
+  const proxy = await startProxy(server);
+  const cut = new Redis(proxy.socket, fragile);
+  cut.on('error', () => undefined);
+  t.teardown(async () => {
+    cut.disconnect();
+    await proxy.stop();
+  });
+  await once(cut, 'ready');
+  proxy.arm('EVAL', 'cut');
+  await t.rejects(open(60_000, cut).claim(request, 1, 'cut'));
+  t.equal(await redis.exists(key), 1, 'it had got there');
+  await until(
+    async () => (await claims.claim(request, 2, 'c')).state === 'taken_over',
+    'the claim to be free',
+  );
 });
 
 t.test('one that is forgotten is as if it had never been', async (t) => {
