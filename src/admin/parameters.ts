@@ -1,7 +1,7 @@
 /** Parameters of operators, where a schema cannot check them: names, patterns and kinds of sketches. */
 import { Type } from 'typebox';
 import { Problem } from '../errors.js';
-import { type SketchKind, sketchKinds } from '../redis/keys.js';
+import { encodablePattern, type SketchKind, sketchKinds } from '../redis/keys.js';
 
 /** As long as a name may be. */
 const NAME_CHARACTERS_MAX = 256;
@@ -9,11 +9,13 @@ const NAME_CHARACTERS_MAX = 256;
 export const systemName = Type.String({
   minLength: 1,
   maxLength: NAME_CHARACTERS_MAX,
+  pattern: encodablePattern,
   description: 'The name of a system.',
 });
 export const systemPatternText = Type.String({
   minLength: 1,
   maxLength: NAME_CHARACTERS_MAX,
+  pattern: encodablePattern,
   description: 'How names of systems look: `*` stands for any characters, `?` for one.',
 });
 

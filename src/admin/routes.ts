@@ -18,6 +18,7 @@ import { cachedEndpoints } from '../cache/endpoints.js';
 import type { Invalidation } from '../cache/generations.js';
 import { problemAnswers } from '../problem-schema.js';
 import { type KeyspaceOptions, keyspaceRoutes } from './keyspace-routes.js';
+import { systemName } from './parameters.js';
 import { type PurgeOptions, purgeRoutes } from './purge-routes.js';
 
 const SYSTEMS_MAX = 1_000;
@@ -31,7 +32,7 @@ interface AdminOptions extends KeyspaceOptions, PurgeOptions {
 const invalidationBody = Type.Object(
   {
     systems: Type.Optional(
-      Type.Array(Type.String({ minLength: 1, maxLength: 256 }), {
+      Type.Array(systemName, {
         minItems: 1,
         maxItems: SYSTEMS_MAX,
         description: 'Answers about these systems, and about all systems together. Default: about any.',

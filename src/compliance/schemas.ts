@@ -1,5 +1,6 @@
 /** Parameters of the questions. */
 import { Type } from 'typebox';
+import { encodablePattern } from '../redis/keys.js';
 import { distinctMetrics, frequencyMetrics, readGrains, topMetrics } from '../sketches/registry.js';
 import { windows } from '../windows/cover.js';
 
@@ -53,7 +54,14 @@ export const percentileParams = Type.Object({
 /** Systems that are summed up by one request. */
 export const summariesMax = 200;
 export const summariesBody = Type.Object(
-  { systems: Type.Array(name, { minItems: 1, maxItems: summariesMax, uniqueItems: true }), timestamp },
+  {
+    systems: Type.Array(Type.String({ minLength: 1, maxLength: 256, pattern: encodablePattern }), {
+      minItems: 1,
+      maxItems: summariesMax,
+      uniqueItems: true,
+    }),
+    timestamp,
+  },
   strict,
 );
 export const seriesParams = Type.Object({

@@ -37,6 +37,12 @@ export const sketchKinds = [
 ] as const;
 export type SketchKind = (typeof sketchKinds)[number];
 
+/**
+ * For schemas of bodies: text that a key can be made of. A lone surrogate has no byte form, and several of them would
+ * become one; what comes in addresses is percent-encoded bytes and cannot hold any.
+ */
+export const encodablePattern = '^\\P{Cs}*$';
+
 const ROOT_PREFIX = 'pt:{';
 
 /** Percent-encodes all but unreserved characters; `*` too, which encodeURIComponent leaves. Most names have none. */

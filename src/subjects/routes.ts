@@ -11,6 +11,7 @@ import { Problem } from '../errors.js';
 import { type People, type Pseudonyms, plainPeople } from '../privacy/pseudonyms.js';
 import { problemAnswers } from '../problem-schema.js';
 import { fromCursor, toCursor } from '../redis/cursor.js';
+import { encodablePattern } from '../redis/keys.js';
 import { toProblem } from '../redis/pipeline.js';
 import { formatInstant } from '../windows/instant.js';
 import { remainKinds, remainsOf } from './remains.js';
@@ -29,7 +30,7 @@ const ID_CHARACTERS_MAX = 512;
 const IDS_MAX = 1_000;
 const strict = { additionalProperties: false };
 
-const id = Type.String({ minLength: 1, maxLength: ID_CHARACTERS_MAX });
+const id = Type.String({ minLength: 1, maxLength: ID_CHARACTERS_MAX, pattern: encodablePattern });
 const ids = (what: string) =>
   Type.Array(id, { maxItems: IDS_MAX, default: [], description: `${what}, up to ${IDS_MAX}.` });
 const resolveBody = Type.Object(

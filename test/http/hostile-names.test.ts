@@ -4,7 +4,7 @@
  */
 import t from 'tap';
 import { startApp } from '../support/app.js';
-import { compliance, event, get, postRows } from '../support/http.js';
+import { compliance, event, get, json, post, postRows } from '../support/http.js';
 import { stateOf } from '../support/redis-state.js';
 
 const { base, redis, stop } = await startApp();
@@ -147,5 +147,20 @@ t.test('a hostile metadata key is measured under its own name', async (t) => {
     const path = compliance(`percentiles/${encodeURIComponent(key)}`, { system, timestamp });
     const { body } = await get(base, path);
     t.hasStrict(body, { metric: key, count: 1, percentiles: { p50: index + 1 } }, encodeURIComponent(key));
+  }
+});
+
+t.test('a name without a byte form is refused in every body, and named', async (t) => {
+  const lone = '\\ud800';
+  for (const [path, body, pointer] of [
+    ['compliance/summaries', `{"systems":["${lone}"]}`, '/systems/0'],
+    ['compliance/resolve', `{"users":["a${lone}"]}`, '/users/0'],
+    ['admin/cache/invalidate', `{"systems":["${lone}"]}`, '/systems/0'],
+    ['admin/purge', `{"system":"${lone}"}`, '/system'],
+    ['admin/purge', `{"pattern":"*${lone}"}`, '/pattern'],
+  ]) {
+    const answer = await post<{ errors: { pointer: string }[] }>(base, body, json, `/api/v1/${path}`);
+    t.equal(answer.status, 400, path);
+    t.match(answer.body.errors, [{ pointer }], path);
   }
 });
