@@ -17,8 +17,12 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { CachedAnswer } from '../cache/answers.js';
 import { type Encoding, encodings } from '../cache/entry.js';
 import { encodedBytesMin } from '../cache/memory.js';
+import { securityHeaders } from './security-headers.js';
 
 const CONTENT_TYPE = 'application/json; charset=utf-8';
+/** What hooks have said by the time an answer is held out: for everybody, and where there are limits. */
+const securityFields = Object.entries(securityHeaders).flat();
+const rateFields = ['ratelimit-policy', 'ratelimit'] as const;
 const supported: Encoding[] = [...encodings];
 const seconds = (ms: number) => Math.max(0, Math.floor(ms / 1_000));
 
@@ -110,8 +114,11 @@ export function sendHeld(request: FastifyRequest, reply: FastifyReply, answer: C
   const body = encoding === undefined ? entry.body : answer.encoded(encoding);
   if (!Buffer.isBuffer(body)) return false;
   reply.hijack();
-  const headers = ['etag', etagOf(answer, encoding)];
-  for (const [name, value] of Object.entries(reply.getHeaders())) headers.push(name, String(value));
+  const headers = ['x-request-id', request.id, ...securityFields, 'etag', etagOf(answer, encoding)];
+  for (const field of rateFields) {
+    const value = reply.getHeader(field);
+    if (value !== undefined) headers.push(field, String(value));
+  }
   headers.push('cache-control', entry.cacheControl, 'cache-status', cacheStatus(answer, false));
   headers.push('vary', 'Accept-Encoding', 'age', String(seconds(now - entry.computedAt)));
   headers.push('content-type', CONTENT_TYPE, 'content-length', String(body.length));
