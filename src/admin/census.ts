@@ -23,7 +23,7 @@ const SAMPLES = 5;
 const TRIP_KEYS_MAX = 100;
 
 /** The sketches, and the records of systems themselves. */
-export const censusKinds = ['record', ...sketchKinds] as const;
+const censusKinds = ['record', ...sketchKinds] as const;
 export type CensusKind = (typeof censusKinds)[number];
 export const kindOf = ({ sketch }: ParsedKey): CensusKind => sketch?.kind ?? 'record';
 

@@ -59,12 +59,12 @@ interface StoreTerms {
   marked?: MarkedRows | undefined;
 }
 
-export interface IngestTerms extends StoreTerms {
+interface IngestTerms extends StoreTerms {
   /** All or nothing. */
   strict: boolean;
 }
 
-export interface ChunkTerms {
+interface ChunkTerms {
   allowed?: AllowedSystems;
   /** Begins a chunk of a body with an idempotency key. */
   mark?: ((chunk: Chunk) => Promise<MarkedRows>) | undefined;

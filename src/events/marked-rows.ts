@@ -23,7 +23,7 @@ import { markerSuffix } from '../redis/keys.js';
 import type { Bucket } from '../windows/bucket.js';
 import { createDelta, type Delta, type Marker } from './delta.js';
 
-export interface MarkedTerms {
+interface MarkedTerms {
   /** Of the claim. */
   id: string;
   /** Milliseconds, the time of rows without one. */

@@ -38,7 +38,7 @@ import { type Attempt, createAttempt, cutOf, inFlight, reused } from './attempt.
 import type { Directory } from './directory.js';
 import type { ChunkLimits } from './formats/ndjson.js';
 
-export interface OnceAnswer extends KeptAnswer {
+interface OnceAnswer extends KeptAnswer {
   /** It is the answer of an earlier try. */
   replayed: boolean;
 }

@@ -49,8 +49,6 @@ export function createKeyedHash(secret: string) {
   return (kind: PersonKind, id: string): string => remembered[kind](id);
 }
 
-export type KeyedHash = ReturnType<typeof createKeyedHash>;
-
 /** The same function, which remembers what it was asked last. */
 function createMemory(compute: (id: string) => string) {
   let young = new Map<string, string>();

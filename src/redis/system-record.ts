@@ -9,7 +9,7 @@ import { reservedNumericKey } from '../sketches/registry.js';
 import { type Bucket, dayNamed } from '../windows/bucket.js';
 import { parseDayField, parseNumericField } from './keys.js';
 
-export interface NotedDay {
+interface NotedDay {
   day: Bucket;
   /** When it is to be looked at, milliseconds; before the day is over that means nothing. */
   lookAt: number;
