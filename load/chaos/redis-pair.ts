@@ -70,12 +70,19 @@ export async function startRedisPair(ports: readonly [number, number]) {
       return primary.port;
     },
     ask: <Result>(use: (redis: Redis) => Promise<Result>) => withNode(primary.port, use),
-    /** kill -9, and up again with what its file holds; the replica follows it again. */
-    async restart(): Promise<void> {
+    /** The process of the primary. */
+    get pid(): number | undefined {
+      return primary.child.pid;
+    },
+    /** kill -9, and up again with what its file holds; the replica follows it again. @returns ms until it was up */
+    async restart(): Promise<number> {
+      const from = performance.now();
       await kill(primary);
       primary = spawnNode(primary.port, primary.dir);
       await until(primary.port, isUp);
+      const ms = performance.now() - from;
       await until(replica.port, isLinked);
+      return ms;
     },
     /** The primary is killed and the replica takes its place; what was the primary comes back as replica. */
     async failOver(switchOver: (port: number) => void): Promise<void> {

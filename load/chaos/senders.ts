@@ -9,6 +9,9 @@ import { setTimeout as pause } from 'node:timers/promises';
 const HANG_MS = 20_000;
 const RETRY_MS = 150;
 
+/** The name of a system that senders send about. */
+export const chaosSystem = (i: number): string => `chaos-${i}`;
+
 export interface Sent {
   acknowledged: number;
   batches: number;
@@ -24,9 +27,12 @@ interface SendersOptions {
   eventsPerBatch: number;
   systems: number;
   random: () => number;
+  /** Told of every batch that is acknowledged: how long its last try took. */
+  note?: (ms: number) => void;
 }
 
-export function startSenders({ base, count, eventsPerBatch, systems, random }: SendersOptions) {
+export function startSenders(options: SendersOptions) {
+  const { base, count, eventsPerBatch, systems, random, note } = options;
   const sent: Sent = { acknowledged: 0, batches: 0, tries: new Map(), slowestMs: 0, hangs: 0 };
   let isEnding = false;
 
@@ -34,7 +40,7 @@ export function startSenders({ base, count, eventsPerBatch, systems, random }: S
     const events = Array.from({ length: eventsPerBatch }, () => {
       const user = Math.floor(random() * 5_000);
       const own = { ip: `10.0.${user >> 8}.${user & 255}`, endpoint: `/v1/${user % 50}`, latency_ms: user };
-      const system = `chaos-${Math.floor(random() * systems)}`;
+      const system = chaosSystem(Math.floor(random() * systems));
       const event = { event_type: 'api_access', system, user_id: `user-${user}`, metadata: own };
       return random() < 0.5 ? event : { ...event, timestamp: Date.now() - Math.floor(random() * 3_600_000) };
     });
@@ -67,7 +73,9 @@ export function startSenders({ base, count, eventsPerBatch, systems, random }: S
       const body = batch();
       const key = randomUUID();
       for (let outcome = ''; outcome !== '201'; ) {
+        const began = performance.now();
         outcome = await tryOnce(body, key);
+        if (outcome === '201') note?.(performance.now() - began);
         sent.tries.set(outcome, (sent.tries.get(outcome) ?? 0) + 1);
         if (outcome !== '201') await pause(RETRY_MS);
       }
