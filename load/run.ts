@@ -1,7 +1,7 @@
 /** Runs one scenario: gives it its context, keeps the line of progress, and stops what it started however it ends. */
 import { performance } from 'node:perf_hooks';
 import type { Outcome } from './results/report.js';
-import type { Result } from './results/result.js';
+import { atMost, type Result } from './results/result.js';
 import { createTimeline } from './results/timeline.js';
 import type { Context, Scenario, Settings } from './scenario.js';
 import { readUsages } from './targets/usage.js';
@@ -79,9 +79,15 @@ export async function runScenario(
     results = await run(options, context);
   } catch (error) {
     details.push(`Broken off: \`${(error as Error).stack}\``);
-    results = [{ what: 'ran to its end', target: 'yes', figure: Number.NaN, unit: '', isMet: false }];
+    results = [atMost(`broken off: ${(error as Error).message}`, 1, '', 0)];
   } finally {
-    for (const thing of owned.reverse()) await thing.stop();
+    for (const thing of owned.reverse()) {
+      try {
+        await thing.stop();
+      } catch (error) {
+        details.push(`Could not be stopped: \`${(error as Error).stack}\``);
+      }
+    }
     clearInterval(ticking);
   }
   const seconds = (performance.now() - began) / 1_000;

@@ -5,6 +5,7 @@
  */
 import { setTimeout as pause } from 'node:timers/promises';
 import { seededRandom } from '../../test/support/random.js';
+import { freePort } from '../../test/support/replication.js';
 import { counted } from '../chaos/counted.js';
 import { type FaultyProxy, startFaultyProxy, type Weather } from '../chaos/faulty-proxy.js';
 import { type RedisPair, startRedisPair } from '../chaos/redis-pair.js';
@@ -12,7 +13,6 @@ import { type Sent, startSenders } from '../chaos/senders.js';
 import { formatTable, whole } from '../results/format.js';
 import { atLeast, atMost, figureOf } from '../results/result.js';
 import { type Context, scenario } from '../scenario.js';
-import { freePort } from '../targets/process.js';
 import { startServiceAt } from '../targets/service.js';
 import { readUsages } from '../targets/usage.js';
 

@@ -2,28 +2,16 @@
  * How fast events go in, against what bounds it: the bare route that parses and drops them (the ceiling), the same
  * write path without HTTP, and one command at a time. All of them take turns with the service, round by round, since the
  * speed of a machine that is shared changes by the minute: shares of one run can be trusted where rates cannot.
- *
- * A case is a batch size, a format and a stream. The selection has every batch size in the first format and stream, and every
- * other format and stream at 1,000 a batch; the matrix has all.
  */
 import { availableParallelism } from 'node:os';
+import { casesOf, isMain, LEAD_SECONDS, MAIN_BATCH, nameOf, type Options, short } from '../ingest/cases.js';
+import { compare, type Measured, measure } from '../ingest/measure.js';
 import { formatRanks, formatTable, whole } from '../results/format.js';
 import { atLeast, atMost, figureOf, type Result } from '../results/result.js';
 import { meanOf, sumOf } from '../results/statistics.js';
-import { type Context, scenario, wordsOf } from '../scenario.js';
-import { type FiredShot, fire } from '../senders/cannon.js';
-import { type Format, formats, isFormat, makeBodies } from '../streams/bodies.js';
-import { isStreamKind, type StreamKind } from '../streams/events.js';
-import { startBareIngest } from '../targets/bare.js';
-import { startRaw } from '../targets/raw.js';
-import { type Counters, hasSetting, type Service, startService } from '../targets/service.js';
+import { type Context, scenario } from '../scenario.js';
+import { hasSetting } from '../targets/service.js';
 
-const WARM_SECONDS = 1.5;
-/** Of every shot, so that all connections are under way when it is counted. */
-const LEAD_SECONDS = 1;
-/** Under way at once; with more, a run of some seconds would see each request once. */
-const EVENTS_UNDER_WAY_MAX = 100_000;
-const MAIN_BATCH = 1_000;
 /** Of a request that is sent one command at a time: of more it would take longer than a run. */
 const PLAIN_BATCH = 100;
 const PLAIN_TIMES_MIN = 50;
@@ -45,142 +33,6 @@ const targets = new Map<number, Target>([
   [100, { share: 60, events: 220_000 }],
   [1_000, { share: 55, events: 200_000 }],
 ]);
-
-interface Case {
-  batch: number;
-  format: Format;
-  stream: StreamKind;
-}
-
-const short = {
-  seconds: 4,
-  rounds: 2,
-  connections: 50,
-  batches: '1,10,100,1000,10000',
-  formats: 'json,ndjson,msgpack',
-  streams: 'realistic,unique,one-hot',
-  cases: 'selection',
-};
-
-type Options = typeof short;
-
-const known = <Name extends string>(list: string, isKnown: (name: string) => name is Name): Name[] =>
-  wordsOf(list).map((word) => {
-    if (!isKnown(word)) throw new Error(`"${word}" is not known here`);
-    return word;
-  });
-
-/** The worst case is always among them. */
-function casesOf({ batches, formats: formatList, streams, cases }: Options): Case[] {
-  const [someFormats, someStreams] = [known(formatList, isFormat), known(streams, isStreamKind)];
-  const isChosen = ({ batch, format, stream }: Case) =>
-    cases === 'matrix' ||
-    (format === someFormats[0] && stream === someStreams[0]) ||
-    (batch === MAIN_BATCH && (format === someFormats[0] || stream === someStreams[0]));
-  const all = wordsOf(batches).flatMap((batch) =>
-    someStreams.flatMap((stream) =>
-      someFormats.map((format): Case => ({ batch: Number(batch), format, stream })),
-    ),
-  );
-  const worst: Case = { batch: MAIN_BATCH, format: 'json', stream: 'unique' };
-  const isWorst = (one: Case) => nameOf(one) === nameOf(worst);
-  return [...all.filter((one) => isChosen(one) && !isWorst(one)), worst];
-}
-
-const nameOf = ({ batch, format, stream }: Case) => `${whole(batch)} a batch, ${format}, ${stream}`;
-
-function aimOf({ batch, format, stream }: Case, { connections }: Options) {
-  const bodies = makeBodies({
-    batch,
-    format,
-    kind: stream,
-    seed: 20_260_101,
-    start: Date.now(),
-    stepMs: 0.01,
-  });
-  const path = batch === 1 ? '/api/v1/events' : '/api/v1/events/batch';
-  return {
-    path,
-    bodies,
-    connections: Math.min(connections, Math.ceil(EVENTS_UNDER_WAY_MAX / batch)),
-    leadSeconds: LEAD_SECONDS,
-    headers: { 'content-type': formats[format] },
-  };
-}
-
-const rateOf = (shots: readonly FiredShot[], batch: number) =>
-  batch * meanOf(shots, ({ requests }) => requests);
-
-/** What the counters of a service have gone on by. */
-function difference(before: Counters, after: Counters): Counters {
-  const names = Object.keys(after) as (keyof Counters)[];
-  return Object.fromEntries(names.map((name) => [name, after[name] - before[name]])) as Counters;
-}
-
-/** The longest digest list there is, in elements. */
-async function longestDigestList({ redis }: Service): Promise<number> {
-  let longest = 0;
-  for await (const keys of redis.scanStream({ match: 'pt:{*}:digest:*', count: 1_000 })) {
-    for (const key of keys as string[]) longest = Math.max(longest, await redis.llen(key));
-  }
-  return longest;
-}
-
-interface Measured {
-  case: Case;
-  /** Events/s. */
-  rate: number;
-  /** Events/s of the bare route, and without HTTP; NaN where they were not measured. */
-  ceiling: number;
-  raw: number;
-  shots: FiredShot[];
-  used: Counters;
-  rss: number;
-  digests: number;
-  failures: number;
-}
-
-const isMain = ({ format, stream }: Case) => format === 'json' && stream === 'realistic';
-
-async function measure(one: Case, options: Options, context: Context): Promise<Measured> {
-  const { seconds, rounds, connections } = options;
-  const aim = aimOf(one, options);
-  const service = context.own(await startService());
-  // The bare route takes JSON only, and parses it as fast whatever it is about.
-  const bare = isMain(one) ? context.own(await startBareIngest()) : undefined;
-  const raw =
-    isMain(one) && one.batch === MAIN_BATCH ? context.own(await startRaw(one.batch, connections)) : undefined;
-  for (const target of [bare, service]) {
-    if (target) await fire({ ...aim, base: target.base, seconds: WARM_SECONDS });
-  }
-  await raw?.run(WARM_SECONDS);
-  const before = await service.counters();
-  const timeline = context.watch(nameOf(one), service.processes);
-  const shots: FiredShot[] = [];
-  const ceilings: FiredShot[] = [];
-  const raws: number[] = [];
-  const note = (ms: number) => timeline.note(ms, one.batch);
-  for (let round = 0; round < rounds; round++) {
-    if (bare) ceilings.push(await fire({ ...aim, base: bare.base, seconds }));
-    if (raw) raws.push(await raw.run(seconds));
-    shots.push(await fire({ ...aim, base: service.base, seconds, note }));
-  }
-  timeline.stop();
-  const after = await service.counters();
-  const digests = await longestDigestList(service);
-  for (const thing of [service, bare, raw]) await thing?.stop();
-  return {
-    case: one,
-    rate: rateOf(shots, one.batch),
-    ceiling: rateOf(ceilings, one.batch),
-    raw: meanOf(raws, (rate) => rate),
-    shots,
-    used: difference(before, after),
-    rss: after.rss,
-    digests,
-    failures: sumOf([...shots, ...ceilings], ({ failures }) => failures),
-  };
-}
 
 function rowsOf({ case: one, rate, ceiling, raw, used }: Measured): Result[] {
   const what = nameOf(one);
@@ -235,42 +87,27 @@ function detailOf(measured: readonly Measured[]): string {
   return formatTable([...head, ...more], rows);
 }
 
-/** How many times as fast the service is with one set of settings as with another. */
-async function compare(
-  options: Options,
-  context: Context,
-  { batch, env, than }: { batch: number; env: Record<string, string>; than: Record<string, string> },
-): Promise<{ times: number; slower: number }> {
-  const one: Case = { batch, format: 'json', stream: 'realistic' };
-  const aim = aimOf(one, options);
-  const services = [context.own(await startService(than)), context.own(await startService(env))];
-  const rates: FiredShot[][] = [[], []];
-  for (const { base } of services) await fire({ ...aim, base, seconds: WARM_SECONDS });
-  for (let round = 0; round < options.rounds; round++) {
-    for (const [i, { base }] of services.entries()) {
-      rates[i].push(await fire({ ...aim, base, seconds: options.seconds }));
-    }
-  }
-  for (const service of services) await service.stop();
-  const [slower, faster] = rates.map((shots) => rateOf(shots, batch));
-  return { times: faster / slower, slower };
-}
-
 /** What settings are worth that another version of the service may not have. */
 async function settingRows(options: Options, context: Context): Promise<Result[]> {
   const rows: Result[] = [];
   if (hasSetting('WORKERS') && availableParallelism() >= WORKERS_CORES_MIN) {
     context.say('two processes against one');
     const workers = { batch: MAIN_BATCH, env: { WORKERS: '2' }, than: { WORKERS: '1' } };
-    const { times } = await compare(options, context, workers);
+    const { times, failures } = await compare(options, context, workers);
     rows.push(atLeast('two processes against one', times, 'times', WORKERS_TIMES_MIN));
+    rows.push(atMost('requests that failed there', failures, '', 0));
   }
   if (hasSetting('WRITER')) {
     context.say('one command at a time');
     const than = { WRITER: 'plain', INGEST_QUEUE_MS_MAX: '60000' };
-    const { times, slower } = await compare(options, context, { batch: PLAIN_BATCH, env: {}, than });
+    const { times, slower, failures } = await compare(options, context, {
+      batch: PLAIN_BATCH,
+      env: {},
+      than,
+    });
     rows.push(figureOf(`one command at a time, ${PLAIN_BATCH} a batch`, slower, 'events/s'));
     const what = `times as fast as one command at a time, ${options.connections} connections`;
+    rows.push(atMost('requests that failed there', failures, '', 0));
     rows.push(atLeast(what, times, 'times', PLAIN_TIMES_MIN));
   }
   return rows;

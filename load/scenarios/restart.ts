@@ -5,12 +5,12 @@
  */
 import { setTimeout as pause } from 'node:timers/promises';
 import { seededRandom } from '../../test/support/random.js';
+import { freePort } from '../../test/support/replication.js';
 import { counted } from '../chaos/counted.js';
 import { startRedisPair } from '../chaos/redis-pair.js';
 import { startSenders } from '../chaos/senders.js';
 import { atLeast, atMost, figureOf } from '../results/result.js';
 import { scenario } from '../scenario.js';
-import { freePort } from '../targets/process.js';
 import { startServiceAt } from '../targets/service.js';
 
 const SYSTEMS = 20;

@@ -56,11 +56,10 @@ async function shoot(
   const instance = firing as Instance & Promise<Result>;
   const countFrom = performance.now() + leadSeconds * 1_000;
   instance.on('response', (_client, status, _bytes, milliseconds) => {
+    if (status < 300) note?.(milliseconds);
     if (performance.now() < countFrom) return;
-    if (status < 300) {
-      times.push(milliseconds);
-      note?.(milliseconds);
-    } else if (status === 503) refused.push(milliseconds);
+    if (status < 300) times.push(milliseconds);
+    else if (status === 503) refused.push(milliseconds);
   });
   const result = await instance;
   const counted = result.duration - leadSeconds;

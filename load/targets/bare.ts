@@ -1,5 +1,6 @@
 /** The bare routes: what a Fastify service could do at most. */
-import { freePort, startNode, untilAnswers } from './process.js';
+import { freePort } from '../../test/support/replication.js';
+import { startNode, untilAnswers } from './process.js';
 
 async function startBare(script: string, args: readonly string[]) {
   const port = await freePort();

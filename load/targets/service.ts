@@ -2,7 +2,8 @@
 import { Redis } from 'ioredis';
 import { settings } from '../../src/config.js';
 import { startRedis, type TestRedis } from '../../test/support/redis-server.js';
-import { freePort, startNode, untilAnswers } from './process.js';
+import { freePort } from '../../test/support/replication.js';
+import { startNode, untilAnswers } from './process.js';
 
 /** Whether this version of the service has a setting. */
 export const hasSetting = (name: string): boolean => Object.hasOwn(settings.properties, name);
