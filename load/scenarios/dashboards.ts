@@ -74,9 +74,9 @@ function rowsOf({ events, answers, before, after }: Seen, asked: number, sent: n
 export const dashboards = scenario({
   name: 'dashboards',
   about: '1,000 screens ask two processes 6 questions each every 5 seconds while events come in.',
-  short: { seconds: 15, screens: 1_000, events: 20_000 },
+  short: { seconds: 15, screens: 1_000, 'events-per-second': 20_000 },
   full: { seconds: 60 },
-  async run({ seconds, screens, events: eventsPerSecond }, context) {
+  async run({ seconds, screens, 'events-per-second': eventsPerSecond }, context) {
     const start = Date.now() - 30_000;
     const bodies = makeBodies({ batch: BATCH, count: 200, seed: 20_260_101, start, stepMs: 0.15 });
     const first = context.own(await startService());

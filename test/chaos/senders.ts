@@ -9,9 +9,6 @@ import { setTimeout as pause } from 'node:timers/promises';
 const HANG_MS = 20_000;
 const RETRY_MS = 150;
 
-/** The name of a system that senders send about. */
-export const chaosSystem = (i: number): string => `chaos-${i}`;
-
 export interface Sent {
   acknowledged: number;
   batches: number;
@@ -40,7 +37,7 @@ export function startSenders(options: SendersOptions) {
     const events = Array.from({ length: eventsPerBatch }, () => {
       const user = Math.floor(random() * 5_000);
       const own = { ip: `10.0.${user >> 8}.${user & 255}`, endpoint: `/v1/${user % 50}`, latency_ms: user };
-      const system = chaosSystem(Math.floor(random() * systems));
+      const system = `chaos-${Math.floor(random() * systems)}`;
       const event = { event_type: 'api_access', system, user_id: `user-${user}`, metadata: own };
       return random() < 0.5 ? event : { ...event, timestamp: Date.now() - Math.floor(random() * 3_600_000) };
     });
