@@ -1,8 +1,9 @@
 /** Runs one scenario: gives it its context, keeps the line of progress, and stops what it started however it ends. */
 import { performance } from 'node:perf_hooks';
+import { whole } from './results/format.js';
 import type { Outcome } from './results/report.js';
 import { atMost, type Result } from './results/result.js';
-import { createTimeline } from './results/timeline.js';
+import { createTimeline, type Sample } from './results/timeline.js';
 import type { Context, Scenario, Settings } from './scenario.js';
 import { readUsages } from './targets/usage.js';
 
@@ -33,6 +34,54 @@ export function createProgressLine(stream: NodeJS.WriteStream): ProgressLine {
   };
 }
 
+/** What a scenario starts and says. */
+function openContext(show: (step: string, rate: number | undefined) => void) {
+  const owned: { stop(): unknown }[] = [];
+  const details: string[] = [];
+  const timelines: Outcome['timelines'] = [];
+  let current: readonly Sample[] | undefined;
+  let step = 'starting';
+  const tell = () => show(step, current?.at(-1)?.rate);
+  const ticking = setInterval(tell, SAMPLE_MS);
+
+  const context: Context = {
+    say(next) {
+      step = next;
+      tell();
+    },
+    own(thing) {
+      owned.push(thing);
+      return thing;
+    },
+    watch(name, processes) {
+      const readUsage = () => readUsages(processes());
+      const { samples, note, sample } = createTimeline({ readUsage, now: () => performance.now() });
+      timelines.push({ name, samples });
+      current = samples;
+      const timer = setInterval(sample, SAMPLE_MS);
+      const stop = () => {
+        clearInterval(timer);
+        if (current === samples) current = undefined;
+      };
+      return context.own({ samples, note, stop });
+    },
+    detail: (markdown) => details.push(markdown),
+  };
+
+  /** Stops everything, also where some of it cannot be. */
+  async function close(): Promise<void> {
+    clearInterval(ticking);
+    for (const thing of owned.reverse()) {
+      try {
+        await thing.stop();
+      } catch (error) {
+        details.push(`Could not be stopped: \`${(error as Error).stack}\``);
+      }
+    }
+  }
+  return { context, details, timelines, close };
+}
+
 /** @param place which scenario of how many, for the progress line */
 export async function runScenario(
   { name, about, run }: Scenario,
@@ -41,39 +90,11 @@ export async function runScenario(
   place: string,
 ): Promise<Outcome> {
   const began = performance.now();
-  const owned: { stop(): unknown }[] = [];
-  const details: string[] = [];
-  const timelines: Outcome['timelines'] = [];
-  let step = 'starting';
-
-  function show(): void {
-    const sample = timelines.at(-1)?.samples.at(-1);
-    const rate = sample ? `, ${Math.round(sample.rate).toLocaleString('en')} a second` : '';
-    const seconds = Math.round((performance.now() - began) / 1_000);
-    progress.show(`${place} ${name}: ${step} | ${seconds} s${rate}`);
-  }
-
-  const context: Context = {
-    say(next) {
-      step = next;
-      show();
-    },
-    own(thing) {
-      owned.push(thing);
-      return thing;
-    },
-    watch(what, processes) {
-      const readUsage = () => readUsages(processes());
-      const timeline = createTimeline({ readUsage, now: () => performance.now() });
-      timelines.push({ name: what, samples: timeline.samples });
-      const timer = setInterval(timeline.sample, SAMPLE_MS);
-      const { samples, note } = timeline;
-      return context.own({ samples, note, stop: () => clearInterval(timer) });
-    },
-    detail: (markdown) => details.push(markdown),
-  };
-
-  const ticking = setInterval(show, SAMPLE_MS);
+  const secondsSoFar = () => (performance.now() - began) / 1_000;
+  const { context, details, timelines, close } = openContext((step, rate) => {
+    const speed = rate === undefined ? '' : `, ${whole(rate)} a second`;
+    progress.show(`${place} ${name}: ${step} | ${whole(secondsSoFar())} s${speed}`);
+  });
   let results: Result[];
   try {
     results = await run(options, context);
@@ -81,15 +102,7 @@ export async function runScenario(
     details.push(`Broken off: \`${(error as Error).stack}\``);
     results = [atMost(`broken off: ${(error as Error).message}`, 1, '', 0)];
   } finally {
-    for (const thing of owned.reverse()) {
-      try {
-        await thing.stop();
-      } catch (error) {
-        details.push(`Could not be stopped: \`${(error as Error).stack}\``);
-      }
-    }
-    clearInterval(ticking);
+    await close();
   }
-  const seconds = (performance.now() - began) / 1_000;
-  return { scenario: name, about, options, seconds, results, details, timelines };
+  return { scenario: name, about, options, seconds: secondsSoFar(), results, details, timelines };
 }
