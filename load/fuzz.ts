@@ -7,7 +7,7 @@
  */
 import { parseArgs } from 'node:util';
 import { fuzz, strayKeys } from '../test/support/fuzz.js';
-import { startService } from './processes.js';
+import { startService } from './targets/service.js';
 
 const { values } = parseArgs({
   options: { cases: { type: 'string', default: '100000' }, seed: { type: 'string', default: '1' } },

@@ -70,6 +70,10 @@ export async function startRedisPair() {
     get port(): number {
       return primary.port;
     },
+    /** The process of the primary. */
+    get pid(): number | undefined {
+      return primary.child.pid;
+    },
     ask: <Result>(use: (redis: Redis) => Promise<Result>) => withNode(primary.port, use),
     /** Ended by a signal, and up again with what its file holds; the replica follows it again. */
     async restart(signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {

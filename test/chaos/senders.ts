@@ -24,9 +24,12 @@ interface SendersOptions {
   eventsPerBatch: number;
   systems: number;
   random: () => number;
+  /** Told of every batch that is acknowledged: how long its last try took. */
+  note?: (ms: number) => void;
 }
 
-export function startSenders({ base, count, eventsPerBatch, systems, random }: SendersOptions) {
+export function startSenders(options: SendersOptions) {
+  const { base, count, eventsPerBatch, systems, random, note } = options;
   const sent: Sent = { acknowledged: 0, batches: 0, tries: new Map(), slowestMs: 0, hangs: 0 };
   let isEnding = false;
 
@@ -67,7 +70,9 @@ export function startSenders({ base, count, eventsPerBatch, systems, random }: S
       const body = batch();
       const key = randomUUID();
       for (let outcome = ''; outcome !== '201'; ) {
+        const began = performance.now();
         outcome = await tryOnce(body, key);
+        if (outcome === '201') note?.(performance.now() - began);
         sent.tries.set(outcome, (sent.tries.get(outcome) ?? 0) + 1);
         if (outcome !== '201') await pause(RETRY_MS);
       }

@@ -16,7 +16,8 @@ import { startFaultyProxy } from './faulty-proxy.js';
 import { startRedisPair } from './redis-pair.js';
 import { type Sent, startSenders } from './senders.js';
 
-const SYSTEMS = 20;
+/** How many there are that senders send about. */
+export const stormSystems = 20;
 const RETENTION_MS = 3 * 86_400_000;
 
 export interface StormOptions {
@@ -29,6 +30,10 @@ export interface StormOptions {
   seed: number;
   /** Told after each fault how long it took until the next acknowledgement. */
   onFault?: (name: string, recoveryMs: number, sent: Sent) => void;
+  /** Told once of the processes, by their ids as they are when it is asked. */
+  onStart?: (processes: () => { service: number | undefined; redis: number | undefined }) => void;
+  /** Told of every batch that is acknowledged: how long its last try took. */
+  note?: (ms: number) => void;
 }
 
 export interface StormReport {
@@ -47,12 +52,12 @@ const residentBytes = (pid: number | undefined) =>
   Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) * 1_024;
 
 /** What the exact counters hold, and the samples of all digests, of the systems that senders send to. */
-async function countAll(base: string, now: number): Promise<{ counted: number; samples: number }> {
+export async function countAll(base: string, now: number): Promise<{ counted: number; samples: number }> {
   const from = new Date(now - RETENTION_MS).toISOString();
   const ask = async (path: string) => (await fetch(`${base}/api/v1/compliance/${path}`)).json();
   let counted = 0;
   let samples = 0;
-  for (let i = 0; i < SYSTEMS; i++) {
+  for (let i = 0; i < stormSystems; i++) {
     const about = `system=chaos-${i}&from=${from}`;
     const series = (await ask(`timeseries/events?${about}&step=1d`)) as { points: { count: number }[] };
     for (const { count } of series.points) counted += count;
@@ -87,6 +92,7 @@ async function startRig() {
   return {
     faults,
     service: () => service,
+    processes: () => ({ service: service.child.pid, redis: redis.pid }),
     async stop(): Promise<void> {
       await service.kill();
       await proxy.stop();
@@ -97,11 +103,12 @@ async function startRig() {
 
 /** Runs a storm. @throws where the service does not acknowledge again in time after a fault */
 export async function runStorm(options: StormOptions): Promise<StormReport> {
-  const { senders: count, eventsPerBatch, seed, onFault } = options;
+  const { senders: count, eventsPerBatch, seed, onFault, onStart, note } = options;
   const rig = await startRig();
+  onStart?.(rig.processes);
   const random = seededRandom(seed);
   const base = () => rig.service().base;
-  const { sent, end } = startSenders({ base, count, eventsPerBatch, systems: SYSTEMS, random });
+  const { sent, end } = startSenders({ base, count, eventsPerBatch, systems: stormSystems, random, note });
   const began = performance.now();
   const names = Object.keys(rig.faults);
   const { faults: faultsMin = names.length, events: eventsMin = 0 } = options;

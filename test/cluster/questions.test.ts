@@ -1,7 +1,7 @@
 /** The service on a cluster: what it is told and asked there is the same as on a single Redis. */
 import { pino } from 'pino';
 import t from 'tap';
-import { makeBodies } from '../../load/stream.js';
+import { makeBodies } from '../../load/streams/bodies.js';
 import { buildApp } from '../../src/app.js';
 import { loadConfig } from '../../src/config.js';
 import { slotOf } from '../../src/redis/cluster/slots.js';
@@ -23,7 +23,13 @@ t.teardown(async () => {
 });
 
 const now = clock.now();
-const bodies = makeBodies(1_000, 4, { seed: 7, start: now - 4 * 86_400_000, stepMs: 86_400 });
+const bodies = makeBodies({
+  batch: 1_000,
+  count: 4,
+  seed: 7,
+  start: now - 4 * 86_400_000,
+  stepMs: 86_400,
+}).map(String);
 const systems = new Set<string>();
 for (const body of bodies) {
   const { events } = JSON.parse(String(body)) as { events: { system: string }[] };

@@ -4,7 +4,7 @@
  */
 import { Redis } from 'ioredis';
 import t from 'tap';
-import { realisticEvents } from '../../load/stream.js';
+import { realisticEvents } from '../../load/streams/events.js';
 import { placesOf } from '../../src/compliance/place.js';
 import { askMembership } from '../../src/compliance/set-questions.js';
 import { sketchKey } from '../../src/redis/keys.js';

@@ -4,7 +4,7 @@
  */
 import { Redis } from 'ioredis';
 import t from 'tap';
-import { makeBodies } from '../../load/stream.js';
+import { makeBodies } from '../../load/streams/bodies.js';
 import { directoryKeys, sketchKey, systemKey } from '../../src/redis/keys.js';
 import { digestFoldLength, scripts } from '../../src/redis/scripts.js';
 import { readGrains } from '../../src/sketches/registry.js';
@@ -52,7 +52,13 @@ const applies = (turns: readonly string[]) =>
 const row = (fields: object = {}) => event({ timestamp, ...fields });
 
 t.test('an ingest request costs one round trip', async (t) => {
-  const [firstBatch, nextBatch] = makeBodies(1_000, 2, { seed: 1, start: now - 60_000, stepMs: 1 });
+  const [firstBatch, nextBatch] = makeBodies({
+    batch: 1_000,
+    count: 2,
+    seed: 1,
+    start: now - 60_000,
+    stepMs: 1,
+  }).map(String);
   t.test('though it is the first, with twenty new systems in a batch of 1,000', async (t) => {
     const turns = await turnsOf(() => post(base, firstBatch), 201);
     t.equal(turns.length, 1);

@@ -5,7 +5,8 @@
 import { Agent, get } from 'node:http';
 import { performance } from 'node:perf_hooks';
 import { setTimeout as pause } from 'node:timers/promises';
-import { ranksOf, type Shot } from './cannon.js';
+import { ranksOf } from '../results/statistics.js';
+import type { Shot } from './cannon.js';
 
 interface Wall {
   screens: number;
@@ -13,6 +14,8 @@ interface Wall {
   seconds: number;
   /** Addresses of what a screen asks, by its number. */
   questionsOf: (screen: number) => string[];
+  /** Told of every answer with 2xx. */
+  note?: (ms: number) => void;
 }
 
 /** Whether the answer was a 2xx and came whole. */
@@ -29,15 +32,21 @@ function isAnswered(url: string, agent: Agent): Promise<boolean> {
 }
 
 /** Lets a wall of screens ask for some seconds. Latencies are in milliseconds. */
-export async function lookAtScreens({ screens, everySeconds, seconds, questionsOf }: Wall): Promise<Shot> {
+export async function lookAtScreens(wall: Wall): Promise<Shot> {
+  const { screens, everySeconds, seconds, questionsOf, note } = wall;
   const agent = new Agent({ keepAlive: true, maxSockets: screens });
   const times: number[] = [];
   let failures = 0;
 
   async function ask(url: string): Promise<void> {
     const start = performance.now();
-    if (await isAnswered(url, agent)) times.push(performance.now() - start);
-    else failures++;
+    if (!(await isAnswered(url, agent))) {
+      failures++;
+      return;
+    }
+    const ms = performance.now() - start;
+    times.push(ms);
+    note?.(ms);
   }
 
   async function look(screen: number): Promise<void> {

@@ -3,7 +3,7 @@
  * (types, lengths, calendar) and drops them. What the service does per event beyond this is its own cost.
  */
 import Fastify from 'fastify';
-import { batchSchema, eventSchema } from '../src/events/schemas.js';
+import { batchSchema, eventSchema } from '../../src/events/schemas.js';
 
 const app = Fastify({ bodyLimit: 64 * 1024 ** 2 });
 app.post('/api/v1/events', { schema: { body: eventSchema } }, async (_request, reply) => {
