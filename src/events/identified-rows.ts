@@ -12,7 +12,8 @@
  * An id that is on its way in the same group is recognised here. Its second row then depends on the part of the first:
  * its request is answered when that is stored, and fails with it.
  *
- * Bound: a part has as many rows as one with a marker, see there.
+ * Bound: a part without a marker takes rows until there are `ROWS_MAX`, or until what they touch, which is what wide
+ * rows and rows of many hours cost, is `WEIGHT_MAX`; either is two to three milliseconds of Redis.
  */
 import type { Pseudonyms } from '../privacy/pseudonyms.js';
 import {
@@ -25,8 +26,13 @@ import {
   type SystemDelta,
   systemOf,
 } from './delta.js';
-import { type MarkedRows, PART_ROWS } from './marked-rows.js';
+import type { MarkedRows } from './marked-rows.js';
 import { createEventReader, type ReadEvent } from './read-event.js';
+
+const ROWS_MAX = 256;
+const WEIGHT_MAX = 256;
+/** Of an hour or minute, in digest lists. */
+const BUCKET_WEIGHT = 8;
 
 /** Rows that were left out since their ids were known, by request. */
 export type Duplicates = Map<number, number>;
@@ -51,10 +57,15 @@ function keep(part: SystemDelta, row: unknown, id: string | undefined, at: numbe
   part.kept.requests.push(request);
 }
 
+function isFull({ kept, hours, minutes, sampleKeys }: SystemDelta): boolean {
+  const weight = (hours.size + minutes.size) * (BUCKET_WEIGHT + sampleKeys.size);
+  return weight >= WEIGHT_MAX || (kept?.rows.length ?? 0) >= ROWS_MAX;
+}
+
 /** The part of a group that takes the next row of a system. */
 function openPart(group: Delta, system: string): SystemDelta {
   const found = identifiedIn(group.identified, system);
-  if (!found.open?.kept || found.open.kept.rows.length >= PART_ROWS) {
+  if (!found.open || isFull(found.open)) {
     found.open = createSystemDelta(system);
     group.apart.push(found.open);
   }

@@ -45,24 +45,42 @@ const rowsIn = (part: SystemDelta | undefined) => part?.kept?.rows ?? [];
 /** What a part says to Redis, whatever the rows it came from. */
 const contentOf = ({ hours, minutes, sampleKeys }: SystemDelta) => ({ hours, minutes, sampleKeys });
 
-t.test('rows of one system share parts of at most 64, whatever request they are of', async (t) => {
+const plainRows = (from: number, to: number) =>
+  rowsOf(from, to).map((row) => ({ ...row, metadata: { latency_ms: 1 } }));
+
+t.test('rows of one system share parts of at most 256, whatever request they are of', async (t) => {
   const group = createDelta();
   for (let request = 0; request < 10; request++) {
-    t.equal(add(group, rowsOf(request * 10, request * 10 + 10), request), 0);
+    t.equal(add(group, plainRows(request * 40, request * 40 + 40), request), 0);
   }
   add(group, rowsOf(0, 3, 'other'), 10);
   t.strictSame(
     group.apart.map((part) => [part.system, rowsIn(part).length]),
     [
-      ['s', 64],
-      ['s', 36],
+      ['s', 256],
+      ['s', 144],
       ['other', 3],
     ],
   );
   t.strictSame(group.apart[0].requests, [0, 1, 2, 3, 4, 5, 6]);
   t.strictSame(group.apart[1].requests, [6, 7, 8, 9]);
-  t.equal(group.events, 103);
+  t.equal(group.events, 403);
   t.equal(group.systems.size, 0);
+});
+
+t.test('rows that touch many keys of Redis make parts of fewer', async (t) => {
+  const metadata = Object.fromEntries(Array.from({ length: 32 }, (_, i) => [`m${i}`, i]));
+  const wide = rowsOf(0, 100).map((row, i) => ({ ...row, timestamp: now - i * 3_600_000, metadata }));
+  const late = plainRows(100, 200).map((row, i) => ({ ...row, timestamp: now - i * 3_600_000 }));
+  for (const [rows, most] of [
+    [wide, 8],
+    [late, 32],
+  ] as const) {
+    const group = createDelta();
+    add(group, rows, 0);
+    t.ok(group.apart.every((part) => rowsIn(part).length <= most));
+    t.equal(group.apart.flatMap(rowsIn).length, 100);
+  }
 });
 
 t.test('a row without an id is folded with all others', async (t) => {
@@ -80,9 +98,9 @@ t.test(
   'a row whose id is on its way is left out, and its request depends on the part of the first',
   async (t) => {
     const group = createDelta();
-    add(group, rowsOf(0, 100), 0);
-    t.equal(add(group, [...rowsOf(0, 5), ...rowsOf(98, 102)], 1), 7);
-    t.equal(add(group, rowsOf(1, 2), 2), 1);
+    add(group, plainRows(0, 300), 0);
+    t.equal(add(group, [...plainRows(0, 5), ...plainRows(298, 302)], 1), 7);
+    t.equal(add(group, plainRows(1, 2), 2), 1);
     t.strictSame(
       group.apart.map(({ requests }) => requests),
       [
@@ -90,7 +108,7 @@ t.test(
         [0, 1],
       ],
     );
-    t.equal(group.events, 102);
+    t.equal(group.events, 302);
     t.equal(add(group, rowsOf(0, 5, 'other'), 2), 0, 'in another system it is another event');
   },
 );
