@@ -17,7 +17,6 @@
  */
 import type { Pseudonyms } from '../privacy/pseudonyms.js';
 import {
-  createDelta,
   createSystemDelta,
   type Delta,
   foldEvent,
@@ -121,10 +120,11 @@ interface RefoldOptions {
 /** How rows are folded again: as the first time. */
 export function createRefold({ futureMsMax, pseudonyms, minuteRetentionMs }: RefoldOptions): Refold {
   const reader = createEventReader(futureMsMax);
+  const uncounted = { events: 0, samplesDropped: 0 }; // they were, the first time
   return (part, row, at, request) => {
     reader.read(row, at);
     if (pseudonyms) pseudonyms.replaceIn(reader.event);
-    foldInto(createDelta(), part, reader.event, request, at - minuteRetentionMs);
+    foldInto(uncounted, part, reader.event, request, at - minuteRetentionMs);
   };
 }
 
