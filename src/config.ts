@@ -154,6 +154,12 @@ export const settings = Type.Object({
     30 * DAY_SECONDS,
     'Requests with an idempotency key are known this long.',
   ),
+  EVENT_ID_SECONDS: whole(
+    0,
+    0,
+    DAY_SECONDS,
+    'An event with an event_id that came within this time is not counted again; 0: event_id means nothing. The same for all processes.',
+  ),
   PSEUDONYM_KEY: Type.String({
     default: '',
     description: 'Key of the pseudonyms that stand for ids of people, 32 characters or more. Empty: none.',

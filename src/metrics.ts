@@ -44,6 +44,11 @@ export function createMetrics() {
       help: 'Events acknowledged after Redis had stored them.',
       registers,
     }),
+    eventsDuplicate: new Counter({
+      name: 'papertrail_events_duplicate_total',
+      help: 'Of the accepted events, those not counted again because their event_id was known.',
+      registers,
+    }),
     eventsRejected: new Counter({
       name: 'papertrail_events_rejected_total',
       help: 'Rows refused, by reason.',

@@ -12,7 +12,7 @@ import { encodePayload } from '../redis/payload.js';
 import { call, callScript, readPipeline, toProblem } from '../redis/pipeline.js';
 import { scripts } from '../redis/scripts.js';
 import { parseRecord } from '../redis/system-record.js';
-import { markersWritten, suffixesWritten, writtenSuffix } from '../redis/written-keys.js';
+import { idsWritten, markersWritten, suffixesWritten, writtenSuffix } from '../redis/written-keys.js';
 import type { Retention } from '../windows/retention.js';
 import type { AdminRedis } from './census.js';
 
@@ -24,9 +24,13 @@ interface FinishDependencies extends AdminRedis {
   retention: Retention;
   /** How long requests with an idempotency key are known, milliseconds. */
   claimsKeptMs: number;
+  /** How long ids of events are known, 0: not at all. */
+  idsKnownSeconds: number;
 }
 
-export function createFinish({ redis, clock, timeoutMs, retention, claimsKeptMs }: FinishDependencies) {
+export function createFinish(dependencies: FinishDependencies) {
+  const { redis, clock, timeoutMs, retention, claimsKeptMs, idsKnownSeconds } = dependencies;
+
   async function tryOnce(system: string, epoch: string): Promise<unknown[]> {
     const root = systemKey(system);
     const [pairs] = (await readPipeline(redis, [call('HGETALL', root)], timeoutMs)) as [string[]];
@@ -39,8 +43,8 @@ export function createFinish({ redis, clock, timeoutMs, retention, claimsKeptMs 
     const suffixes = days.flatMap(({ day }, place) =>
       suffixesWritten({ day, hours: hours[place].map(Number), numericKeys, minutesFrom }),
     );
-    // A part that is stored again must not be passed over for a marker of what is deleted here.
-    suffixes.push(...markersWritten(now, claimsKeptMs));
+    // What is sent again must not be passed over for a marker or an id of what is deleted here.
+    suffixes.push(...markersWritten(now, claimsKeptMs), ...idsWritten(now, idsKnownSeconds));
     if (suffixes.length > SUFFIXES_MAX) return ['large'];
     const counts = hours.map(({ length }) => length);
     const terms = [epoch, pairs.length / 2, encodePayload([written, counts, [...new Set(suffixes)]])];

@@ -162,6 +162,11 @@ const markers = look<[number]>(
   ([parts]) => ({ parts }),
 );
 
+const ids = look<[number]>(
+  (key) => [call('SCARD', key)],
+  ([known]) => ({ ids: known }),
+);
+
 const sealed = look<[number]>(
   (key) => [call('ZCARD', key)],
   ([days]) => ({ days }),
@@ -178,6 +183,7 @@ const looks: Record<SketchKind, Look> = {
   written,
   roll,
   idem: markers,
+  ids,
   sealed,
 };
 
@@ -193,6 +199,9 @@ const nameOf = ({ system, sketch }: ParsedKey) => ({
   bucket: sketch?.bucket ?? null,
 });
 
+/** Elements that `MEMORY USAGE` looks at, 0: all. There may be millions of ids, each as large as the next. */
+const samplesOf = ({ sketch }: ParsedKey) => (sketch?.kind === 'ids' ? 5 : 0);
+
 /** @throws Problem not_found, sketch_unreadable, redis_unavailable */
 export async function inspectKey({ redis, timeoutMs }: AdminRedis, key: string) {
   const parsed = parseKey(key);
@@ -201,7 +210,7 @@ export async function inspectKey({ redis, timeoutMs }: AdminRedis, key: string) 
   const about = [
     call('OBJECT', 'ENCODING', key),
     call('TTL', key),
-    call('MEMORY', 'USAGE', key, 'SAMPLES', 0),
+    call('MEMORY', 'USAGE', key, 'SAMPLES', samplesOf(parsed)),
   ];
   let replies: unknown[];
   try {

@@ -49,6 +49,8 @@ interface PurgeDependencies extends AdminRedis {
   retention: Retention;
   /** How long requests with an idempotency key are known, milliseconds. */
   claimsKeptMs: number;
+  /** How long ids of events are known, 0: not at all. */
+  idsKnownSeconds: number;
   randomId: () => string;
   /** Has answers about systems computed anew, everywhere. */
   invalidate: (systems: readonly string[]) => Promise<void>;

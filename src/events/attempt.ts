@@ -11,10 +11,8 @@ import { systemKey } from '../redis/keys.js';
 import { call, runPipeline, type Store, toProblem } from '../redis/pipeline.js';
 import { bucketAt } from '../windows/bucket.js';
 import type { Chunk, ChunkLimits } from './formats/ndjson.js';
-import { createMarkedRows, type MarkedRows, markerHead } from './marked-rows.js';
+import { createMarkedRows, type MarkedRows, markerHead, PART_ROWS } from './marked-rows.js';
 
-/** Rows of one system that one script call stores, see marked-rows.ts. */
-const PART_ROWS = 64;
 const CHUNKS_MAX = 1_000;
 /** More markers of one request are left to their TTL. */
 const MARKERS_DROPPED_MAX = 5_000;

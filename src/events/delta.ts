@@ -33,12 +33,26 @@ export interface Marker {
   /** The hash, and seconds to live. */
   head: Destinations;
   field: string;
+  /** Rows of the part that were left out since their ids were known. */
+  duplicates: number;
+}
+
+/** Rows of a part as they came, in its order: what is needed to fold it again without some of them. */
+export interface KeptRows {
+  rows: unknown[];
+  /** Undefined where a row has none. */
+  ids: (string | undefined)[];
+  /** Milliseconds, the time of a row without one. */
+  times: number[];
+  requests: number[];
 }
 
 export interface SystemDelta {
   system: string;
   /** Where it must be stored as one part, once. */
   marker: Marker | undefined;
+  /** Where rows are told by their ids: it must be stored as one part then too. */
+  kept: KeptRows | undefined;
   hours: Map<number, BucketDelta>;
   minutes: Map<number, BucketDelta>;
   /** Milliseconds of the latest event. */
@@ -49,10 +63,19 @@ export interface SystemDelta {
   requests: number[];
 }
 
+/** The rows with ids that are on their way to one system. */
+export interface IdentifiedSystem {
+  /** In which part each id is. */
+  parts: Map<string, SystemDelta>;
+  /** The one that takes more rows. */
+  open: SystemDelta | undefined;
+}
+
 export interface Delta {
   systems: Map<string, SystemDelta>;
-  /** Those that merge with no others, each with its marker. */
-  marked: SystemDelta[];
+  /** Those that merge with no others: each has a marker, or rows that are told by their ids, or both. */
+  apart: SystemDelta[];
+  identified: Map<string, IdentifiedSystem>;
   events: number;
   /** Samples left out, because their system brings more keys at once than it could ever keep. */
   samplesDropped: number;
@@ -65,23 +88,28 @@ export const COUNTER_TYPES = 16;
 
 export const createDelta = (): Delta => ({
   systems: new Map(),
-  marked: [],
+  apart: [],
+  identified: new Map(),
   events: 0,
   samplesDropped: 0,
 });
 
-function systemOf(delta: Delta, system: string): SystemDelta {
+export const createSystemDelta = (system: string): SystemDelta => ({
+  system,
+  marker: undefined,
+  kept: undefined,
+  hours: new Map(),
+  minutes: new Map(),
+  lastEvent: -Infinity,
+  sampleKeys: new Set(),
+  requests: [],
+});
+
+/** What a delta holds of a system. */
+export function systemOf(delta: Delta, system: string): SystemDelta {
   let found = delta.systems.get(system);
   if (!found) {
-    found = {
-      system,
-      marker: undefined,
-      hours: new Map(),
-      minutes: new Map(),
-      lastEvent: -Infinity,
-      sampleKeys: new Set(),
-      requests: [],
-    };
+    found = createSystemDelta(system);
     delta.systems.set(system, found);
   }
   return found;
@@ -112,7 +140,17 @@ function bucketOf(system: SystemDelta, minute: number, isMinuteKept: boolean): B
  * @param minutesFrom instant (ms) from which minutes are kept
  */
 export function foldEvent(delta: Delta, event: ReadEvent, request: number, minutesFrom: number): void {
-  const system = systemOf(delta, event.system);
+  foldInto(delta, systemOf(delta, event.system), event, request, minutesFrom);
+}
+
+/** The same to what is held of its system, which counts among the events of `delta`. */
+export function foldInto(
+  delta: Pick<Delta, 'events' | 'samplesDropped'>,
+  system: SystemDelta,
+  event: ReadEvent,
+  request: number,
+  minutesFrom: number,
+): void {
   const { at, numberKeys } = event;
   const minute = Math.floor(at / MINUTE_MS);
   const bucket = bucketOf(system, minute, (minute + 1) * MINUTE_MS >= minutesFrom);

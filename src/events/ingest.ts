@@ -8,7 +8,8 @@
  * Lenient (the rule): good rows are stored, bad ones are named by index, code and pointer; no good row at all
  * is a 400, or a 403 where the sender may touch none of their systems. Strict (`Prefer: handling=strict`): any bad row is a 400 and nothing is stored.
  *
- * The rows of a request with an idempotency key are folded apart (marked-rows.ts), with the time of its first try.
+ * The rows of a request with an idempotency key are folded apart (marked-rows.ts), with the time of its first try; and
+ * so are those with an id of their own, where that means anything (identified-rows.ts).
  */
 import type { Clock } from '../clock.js';
 import { Problem, type RowError, type RowErrorCode, rowErrorCodes } from '../errors.js';
@@ -18,6 +19,7 @@ import { foldEvent } from './delta.js';
 import type { Directory } from './directory.js';
 import type { Chunk } from './formats/ndjson.js';
 import { malformedLine, oversizedLine } from './formats/rows.js';
+import { addRow, type RowTerms } from './identified-rows.js';
 import type { MarkedRows } from './marked-rows.js';
 import { createEventReader, type ReadEvent, type RowProblem } from './read-event.js';
 import type { Place, Writer } from './writer.js';
@@ -31,6 +33,8 @@ export interface Account {
   rejected: number;
   /** Of those, the ones whose system the sender must not touch. */
   forbidden: number;
+  /** Of the accepted, those that were not counted again; undefined where events are not told by ids. */
+  duplicates: number | undefined;
   /** The first ones. */
   errors: RowError[];
   /** Bytes of `errors` as JSON. */
@@ -46,6 +50,8 @@ interface IngestDependencies {
   metrics: Metrics;
   /** Undefined where ids are kept as they come. */
   pseudonyms: Pseudonyms | undefined;
+  /** Whether an `event_id` is looked at. */
+  readsIds: boolean;
   futureMsMax: number;
   /** Milliseconds that minute buckets are kept. */
   minuteRetentionMs: number;
@@ -85,8 +91,9 @@ const lineProblems = new Map<unknown, RowProblem>([
 ]);
 
 export function createIngest(dependencies: IngestDependencies) {
-  const { writer, directory, clock, metrics, pseudonyms, futureMsMax, minuteRetentionMs } = dependencies;
-  const reader = createEventReader(futureMsMax);
+  const { writer, directory, clock, metrics, pseudonyms, readsIds, futureMsMax, minuteRetentionMs } =
+    dependencies;
+  const reader = createEventReader(futureMsMax, readsIds);
 
   function readRow(row: unknown, now: number, allowed: AllowedSystems): RowProblem | undefined {
     if (typeof row === 'symbol') return lineProblems.get(row);
@@ -128,6 +135,7 @@ export function createIngest(dependencies: IngestDependencies) {
     account.accepted += part.accepted;
     account.rejected += part.rejected;
     account.forbidden += part.forbidden;
+    if (account.duplicates !== undefined) account.duplicates += part.duplicates ?? 0;
     for (const error of part.errors) list(account, error);
     if (part.accepted > 0) account.lastAt = part.lastAt;
   }
@@ -136,6 +144,7 @@ export function createIngest(dependencies: IngestDependencies) {
     accepted: 0,
     rejected: 0,
     forbidden: 0,
+    duplicates: readsIds ? 0 : undefined,
     errors: [],
     errorsBytes: 0,
     lastAt: Number.NaN,
@@ -164,7 +173,9 @@ export function createIngest(dependencies: IngestDependencies) {
     const minutesFrom = now - minuteRetentionMs;
     const event: ReadEvent = reader.event;
     let place: Place | undefined;
+    let terms: RowTerms | undefined;
     let accepted = 0;
+    let repeated = 0;
     for (let i = 0; i < rows.length; i++) {
       let problem = readRow(rows[i], now, allowed);
       if (!problem) {
@@ -172,8 +183,13 @@ export function createIngest(dependencies: IngestDependencies) {
         problem = admissionProblem();
         if (!problem) {
           if (pseudonyms) pseudonyms.replaceIn(event);
-          const delta = marked ? marked.nextDelta(event.system) : place.delta;
-          foldEvent(delta, event, place.request, minutesFrom);
+          if (readsIds) {
+            terms ??= { group: place.delta, marked, request: place.request, now, minutesFrom };
+            if (!addRow(terms, rows[i], event)) repeated++;
+          } else {
+            const delta = marked ? marked.nextDelta(event.system) : place.delta;
+            foldEvent(delta, event, place.request, minutesFrom);
+          }
           accepted++;
           account.lastAt = event.at;
         }
@@ -185,9 +201,12 @@ export function createIngest(dependencies: IngestDependencies) {
     }
     if (!place) return;
     marked?.handTo(place.delta);
-    await place.stored;
+    repeated += await place.stored;
     account.accepted += accepted;
     metrics.eventsAccepted.inc(accepted);
+    if (account.duplicates === undefined) return;
+    account.duplicates += repeated;
+    metrics.eventsDuplicate.inc(repeated);
   }
 
   return {
@@ -220,9 +239,9 @@ export function createIngest(dependencies: IngestDependencies) {
           add(account, part);
         }
       } catch (error) {
-        const { accepted, rejected, errors } = account;
+        const { accepted, rejected, duplicates, errors } = account;
         throw Object.assign(error as Error, {
-          committed: { committed_rows: committed, accepted, rejected, errors },
+          committed: { committed_rows: committed, accepted, rejected, duplicates, errors },
         });
       }
       if (committed === 0) throw new Problem('batch_empty', 'the body holds no event');

@@ -21,7 +21,7 @@
  */
 import { markerSuffix } from '../redis/keys.js';
 import type { Bucket } from '../windows/bucket.js';
-import { createDelta, type Delta, type Marker } from './delta.js';
+import { createDelta, type Delta, type IdentifiedSystem, type Marker } from './delta.js';
 
 interface MarkedTerms {
   /** Of the claim. */
@@ -36,6 +36,9 @@ interface MarkedTerms {
   /** Told of every marker that may be written from now on. */
   onMarker: (system: string, field: string) => void;
 }
+
+/** Rows of one system that one script call stores. */
+export const PART_ROWS = 64;
 
 /** How far apart the clocks of processes and of Redis may be. */
 const SKEW_SECONDS = 300;
@@ -63,6 +66,8 @@ export function createMarkedRows({ id, at, chunk, partRows, head, onMarker }: Ma
 
   return {
     at,
+    /** Those of them with ids, by system. */
+    identified: new Map<string, IdentifiedSystem>(),
 
     /** Where the next row of a system, an accepted one, is to be folded. */
     nextDelta(system: string): Delta {
@@ -82,8 +87,8 @@ export function createMarkedRows({ id, at, chunk, partRows, head, onMarker }: Ma
       parts.forEach((delta, part) => {
         const field = `${id}:${chunk}:${part}`;
         for (const system of delta.systems.values()) {
-          system.marker = { head, field };
-          group.marked.push(system);
+          system.marker = { head, field, duplicates: 0 };
+          group.apart.push(system);
           onMarker(system.system, field);
         }
         group.events += delta.events;

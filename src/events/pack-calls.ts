@@ -41,6 +41,8 @@ export interface Part {
   freshEpoch: string;
   /** Where there is one, a part that is marked already is not stored again. */
   marker?: Marker;
+  /** Ids of its events, end to end: where any is known the part is not stored. */
+  ids?: { head: Destinations; hashes: Buffer };
   operations: Operations;
   /** Estimated, in the unit of `CALL_COST_MAX`. */
   cost: number;
@@ -67,12 +69,19 @@ function packCall(parts: Part[], { nowSeconds, recordSeconds }: Terms): PackedCa
     }
     return place;
   }
-  const encoded = parts.map(({ epoch, freshEpoch, operations, marker }) => {
+  const encoded = parts.map(({ epoch, freshEpoch, operations, marker, ids }) => {
     const part: PayloadValue[] = [epoch, freshEpoch];
     for (const section of sections) {
       part.push(operations[section].map(([head, ...rest]) => [placeOf(head), ...rest]));
     }
-    if (marker) part.push([placeOf(marker.head), marker.field]);
+    if (marker) {
+      const { head, field, duplicates } = marker;
+      part.push(duplicates > 0 ? [placeOf(head), field, duplicates] : [placeOf(head), field]);
+    }
+    if (ids) {
+      if (!marker) part.push([]);
+      part.push([placeOf(ids.head), ids.hashes]);
+    }
     return part;
   });
   const payload = encodePayload([[...places.keys()], encoded]);

@@ -29,6 +29,8 @@ export const eventLimits = {
 /** A row that was read. One object is used again for every row: take what you need before the next. */
 export interface ReadEvent extends EventFields {
   system: string;
+  /** That of its sender, where ids are read and it has one. */
+  id: string | undefined;
   /** Milliseconds since 1970. */
   at: number;
   /** Of at most as many numbers as a system keeps, and the reserved one. */
@@ -102,11 +104,13 @@ function nestsWithin(value: unknown, levels: number): boolean {
 /**
  * A reader of rows.
  * @param futureMsMax how far ahead of now an event may be
+ * @param readsIds whether `event_id` means anything
  */
-export function createEventReader(futureMsMax: number) {
+export function createEventReader(futureMsMax: number, readsIds = false) {
   const event: ReadEvent = {
     type: 0,
     system: '',
+    id: undefined,
     at: 0,
     user: undefined,
     session: undefined,
@@ -216,6 +220,7 @@ export function createEventReader(futureMsMax: number) {
     readSystem(row.system);
     event.user = text(row.user_id, '/user_id', eventLimits.idBytesMax);
     event.session = text(row.session_id, '/session_id', eventLimits.idBytesMax);
+    if (readsIds) event.id = text(row.event_id, '/event_id', eventLimits.idBytesMax);
     readTime(row.timestamp, now);
     const { metadata } = row;
     if (isPlainObject(metadata)) readMetadata(metadata);

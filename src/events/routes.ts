@@ -182,7 +182,7 @@ export default async function eventsRoutes(app: FastifyInstance, options: Events
   }
 
   function batchAnswer({ account }: Stored, requestId: string) {
-    const { accepted, rejected, errors } = account;
+    const { accepted, rejected, duplicates, errors } = account;
     return {
       success: true,
       processed: accepted,
@@ -190,6 +190,7 @@ export default async function eventsRoutes(app: FastifyInstance, options: Events
       message: `${accepted} of ${accepted + rejected} events stored`,
       accepted,
       rejected,
+      duplicates,
       errors,
       errorsTruncated: rejected > errors.length,
       requestId,
@@ -203,6 +204,7 @@ export default async function eventsRoutes(app: FastifyInstance, options: Events
       event_id: randomId(),
       message: 'Event stored',
       timestamp: formatInstant(stored.account.lastAt),
+      duplicates: stored.account.duplicates,
     };
   }
 

@@ -18,6 +18,11 @@ export const eventSchema = Type.Object(
       eventLimits.systemBytesMax,
       `The system touched: any text of 1 to ${eventLimits.systemBytesMax} bytes but "*".`,
     ),
+    event_id: Type.Optional(
+      id(
+        'What tells the event from all others of its system. Where EVENT_ID_SECONDS is set, it is counted once.',
+      ),
+    ),
     user_id: Type.Optional(id('Who.')),
     session_id: Type.Optional(id('In which session.')),
     timestamp: Type.Optional(
@@ -61,6 +66,12 @@ export const batchSchema = Type.Union(
   { title: 'Batch' },
 );
 
+const duplicates = Type.Optional(
+  Type.Integer({
+    description: 'Of the accepted events, those not counted again since their event_id was known.',
+  }),
+);
+
 const rowErrorSchema = Type.Object(
   {
     index: Type.Integer({ description: 'Row of the body, from 0.' }),
@@ -79,6 +90,7 @@ export const batchAnswerSchema = Type.Object(
     message: Type.String(),
     accepted: Type.Integer(),
     rejected: Type.Integer(),
+    duplicates,
     errors: Type.Array(rowErrorSchema),
     errorsTruncated: Type.Boolean({ description: 'More rows were refused than `errors` lists.' }),
     requestId: Type.String(),
@@ -89,9 +101,10 @@ export const batchAnswerSchema = Type.Object(
 export const eventAnswerSchema = Type.Object(
   {
     success: Type.Boolean(),
-    event_id: Type.String(),
+    event_id: Type.String({ description: 'Made up for this answer.' }),
     message: Type.String(),
     timestamp: Type.String({ description: 'The time the event was counted at.' }),
+    duplicates,
   },
   { title: 'EventStored', description: 'Redis has acknowledged the event.' },
 );

@@ -6,12 +6,14 @@
  * to the day goes to the hour's sketch alone.
  *
  * A delta of any size is cut into parts of bounded work, so that no call blocks Redis for more than a few
- * milliseconds. `pack-calls.ts` makes calls of the parts. A delta with a marker is one part whatever it costs: its
- * rows are few, and what is marked as stored must not depend on what a process knows or estimates (marked-rows.ts).
+ * milliseconds. `pack-calls.ts` makes calls of the parts. A delta with a marker or with ids is one part whatever it
+ * costs: its rows are few, and what is marked as stored, or known from now on, must not depend on what a process knows
+ * or estimates (marked-rows.ts, identified-rows.ts).
  */
 import { bloomKeyBytes, writeBloomKey } from '../sketches/bloom.js';
 import { packCountRecords } from '../sketches/count-min.js';
 import { counterField } from '../sketches/counters.js';
+import { idHashBytes, writeIdHash } from '../sketches/hash.js';
 import { distinctMetrics, frequencyMetrics, membershipMetrics, topMetrics } from '../sketches/registry.js';
 import { digestOf, encodeDigest } from '../sketches/t-digest.js';
 import { type BucketDelta, COUNTER_TYPES, type SystemDelta } from './delta.js';
@@ -24,6 +26,7 @@ const BLOOM_ADD_COST = 4;
 const TOP_ADD_COST = 2;
 const FREQUENCY_COST = 0.7;
 const LIST_COST = 4;
+const ID_COST = 2;
 
 export interface SystemParts {
   parts: Part[];
@@ -205,8 +208,18 @@ function createGatherer(cutter: Cutter) {
   };
 }
 
+function packIds(ids: readonly string[]): Buffer {
+  const hashes = Buffer.allocUnsafe(ids.length * idHashBytes);
+  ids.forEach((id, i) => {
+    writeIdHash(id, hashes, i * idHashBytes);
+  });
+  return hashes;
+}
+
 interface PartContext {
   planner: Planner;
+  /** Where the ids of events are looked up; undefined where they are not. */
+  idsHead?: Destinations | undefined;
   known: Known;
   /** The epoch that `known` hangs on, '' where nothing is known. */
   epoch: string;
@@ -216,9 +229,9 @@ interface PartContext {
 
 /** The parts that write a system's delta, and what they write for the first time. */
 export function systemParts(delta: SystemDelta, context: PartContext): SystemParts {
-  const { planner, known, epoch, freshEpoch } = context;
-  const { system, marker } = delta;
-  const cutter = createCutter(marker ? Number.POSITIVE_INFINITY : CALL_COST_MAX);
+  const { planner, idsHead, known, epoch, freshEpoch } = context;
+  const { system, marker, kept } = delta;
+  const cutter = createCutter(marker || kept ? Number.POSITIVE_INFINITY : CALL_COST_MAX);
   const gatherer = createGatherer(cutter);
   const written: Written[] = [];
   for (const bucket of [...delta.hours.values(), ...delta.minutes.values()]) {
@@ -233,12 +246,16 @@ export function systemParts(delta: SystemDelta, context: PartContext): SystemPar
     }
   }
   gatherer.finish();
+  const sent = idsHead && kept ? kept.ids.filter((id) => id !== undefined) : [];
+  const ids = idsHead && sent.length > 0 ? { head: idsHead, hashes: packIds(sent) } : undefined;
   const parts = cutter.finish().map((cut, place) => ({
     system,
     epoch,
     freshEpoch: `${freshEpoch}.${place}`, // so that a purge between two parts is noticed
     marker,
+    ids,
     ...cut,
+    cost: cut.cost + sent.length * ID_COST,
   }));
   return { parts, written };
 }

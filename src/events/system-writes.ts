@@ -8,6 +8,8 @@
  *   before the last was stored, and are sent again;
  * - a full digest list: nothing of that part was stored; the list is folded and the part sent again;
  * - done: the part's marker says that it was stored before. Nothing is remembered of it: that may be long ago;
+ * - known: nothing of that part was stored; its rows with these ids are left out and the rest is sent again, as often
+ *   as others are quicker, since it is fewer rows each time;
  * - an error: the system's requests fail.
  */
 import type { Clock } from '../clock.js';
@@ -25,7 +27,8 @@ import {
 import type { Retention } from '../windows/retention.js';
 import type { SystemDelta } from './delta.js';
 import type { DigestFolder } from './digest-folder.js';
-import { createPlanner } from './hour-plan.js';
+import { createPlanner, type Destinations } from './hour-plan.js';
+import { type Duplicates, leaveOut, noteDuplicates, type Refold } from './identified-rows.js';
 import { type PackedCall, type Part, packCalls, partOutcomes } from './pack-calls.js';
 import type { RepeatFilter } from './repeat-filter.js';
 import { type SystemParts, systemParts } from './system-parts.js';
@@ -39,6 +42,8 @@ interface SystemWritesDependencies {
   timeoutMs: number;
   wait: ReplicaWait;
   metrics: Metrics;
+  /** Where the ids of events are looked up, and how rows are folded again; undefined where ids mean nothing. */
+  ids?: { head: Destinations; refold: Refold } | undefined;
   /** A value that no other call of it returns: the epoch of a system that has none. */
   randomId: () => string;
 }
@@ -49,6 +54,8 @@ interface PlannedSystem extends SystemParts {
   generation: number;
   /** The parts that have been stored, in that order, and the epoch of each. */
   stored: Map<Part, string>;
+  /** How often it was sent again for anything else than known ids. */
+  repeats: number;
 }
 
 export interface Planned {
@@ -64,18 +71,19 @@ export interface Failure {
 }
 
 const nothingKnown: ReadonlySet<string> = new Set();
-/** How often a part is sent again because Redis asked for it, not because it failed. */
+/** How often a part is sent because Redis asked for it, not because it failed. */
 const ROUNDS_MAX = 4;
 
 export function createSystemWrites(dependencies: SystemWritesDependencies) {
-  const { redis, filter, folder, retention, clock, timeoutMs, wait, metrics, randomId } = dependencies;
+  const { redis, filter, folder, retention, clock, timeoutMs, wait, metrics, ids, randomId } = dependencies;
   const planner = createPlanner(retention);
 
-  function planSystem(delta: SystemDelta): PlannedSystem {
+  function planSystem(delta: SystemDelta, repeats: number): PlannedSystem {
     const epoch = filter.epochOf(delta.system);
     const known = epoch === '' ? () => nothingKnown : (slot: string) => filter.known(delta.system, slot);
-    const parts = systemParts(delta, { planner, known, epoch, freshEpoch: randomId() });
-    return { ...parts, delta, generation: filter.generation, stored: new Map() };
+    const context = { planner, idsHead: ids?.head, known, epoch, freshEpoch: randomId() };
+    const parts = systemParts(delta, context);
+    return { ...parts, delta, generation: filter.generation, stored: new Map(), repeats };
   }
 
   const pack = (systems: PlannedSystem[]): Planned => ({
@@ -90,19 +98,21 @@ export function createSystemWrites(dependencies: SystemWritesDependencies) {
   function plan(deltas: readonly SystemDelta[]): Planned {
     const now = clock.now();
     if (planner.at(now)) filter.sweep(now);
-    return pack(deltas.map(planSystem));
+    return pack(deltas.map((delta) => planSystem(delta, 0)));
   }
 
   /** Reads the replies to a system's parts. Returns what has to be sent again, empty where all is stored. */
   async function settleSystem(
     system: PlannedSystem,
     replies: readonly unknown[][],
+    duplicates: Duplicates,
   ): Promise<PlannedSystem | undefined> {
     const { delta } = system;
+    const repeats = system.repeats + 1;
     if (replies.some(([state]) => state === 'epoch')) {
       metrics.epochsChanged.inc();
       filter.forget(delta.system);
-      return planSystem(delta);
+      return planSystem(delta, repeats);
     }
     const prefix = systemKey(delta.system);
     const again: Part[] = [];
@@ -112,7 +122,15 @@ export function createSystemWrites(dependencies: SystemWritesDependencies) {
         again.push(system.parts[index]);
         continue;
       }
-      if (state === 'done') return undefined; // a delta with a marker is one part
+      // A delta with a marker or with ids is one part.
+      if (state === 'done') {
+        noteDuplicates(duplicates, delta.requests[0], Number(rest[0]));
+        return undefined;
+      }
+      if (state === 'known' && ids) {
+        const isLeft = leaveOut(delta, rest.map(Number), duplicates, ids.refold);
+        return isLeft ? planSystem(delta, system.repeats) : undefined;
+      }
       const [epoch, dropped, ...long] = rest;
       system.stored.set(system.parts[index], String(epoch));
       if (Number(dropped) > 0) metrics.numericKeysDropped.inc(Number(dropped));
@@ -124,7 +142,7 @@ export function createSystemWrites(dependencies: SystemWritesDependencies) {
       system.stored.delete(part);
       again.push({ ...part, freshEpoch: randomId() }); // its own may have been in use
     }
-    if (again.length > 0) return { ...system, parts: again };
+    if (again.length > 0) return { ...system, parts: again, repeats };
     if (system.generation === filter.generation) {
       filter.setEpoch(delta.system, newest);
       for (const written of system.written) filter.remember(delta.system, written);
@@ -132,8 +150,15 @@ export function createSystemWrites(dependencies: SystemWritesDependencies) {
     return undefined;
   }
 
-  /** Deals with the outcomes of a plan's calls, sending again what Redis asks for. */
-  async function settle(first: Planned, outcomes: readonly Outcome[]): Promise<Failure[]> {
+  /**
+   * Deals with the outcomes of a plan's calls, sending again what Redis asks for.
+   * @param duplicates gets the rows that were left out since their ids were known
+   */
+  async function settle(
+    first: Planned,
+    outcomes: readonly Outcome[],
+    duplicates: Duplicates,
+  ): Promise<Failure[]> {
     const failures: Failure[] = [];
     let planned = first;
     let results = partOutcomes(first.calls, outcomes);
@@ -148,8 +173,8 @@ export function createSystemWrites(dependencies: SystemWritesDependencies) {
           continue;
         }
         const replies = own.map((outcome) => (outcome as { reply: unknown[] }).reply);
-        const rest = await settleSystem(system, replies);
-        if (rest && round < ROUNDS_MAX) again.push(rest);
+        const rest = await settleSystem(system, replies, duplicates);
+        if (rest && rest.repeats < ROUNDS_MAX) again.push(rest);
         else if (rest) {
           const error = new ReplyError('Redis keeps asking for the same');
           failures.push({ delta: rest.delta, error, isPartial: true });

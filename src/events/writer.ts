@@ -25,7 +25,7 @@ import {
   type Store,
 } from '../redis/pipeline.js';
 import type { Admission } from './admission.js';
-import { createDelta, type Delta, type SystemDelta } from './delta.js';
+import { createDelta, type Delta } from './delta.js';
 import type { Directory } from './directory.js';
 import { overloaded } from './shedding.js';
 import type { Failure, SystemWrites } from './system-writes.js';
@@ -40,14 +40,15 @@ const GATHER_MS_MAX = 10;
 interface Group {
   delta: Delta;
   bytes: number;
-  requests: Map<number, { resolve: () => void; reject: (problem: Problem) => void }>;
+  requests: Map<number, { resolve: (duplicates: number) => void; reject: (problem: Problem) => void }>;
 }
 
 /** A request's place in a group: fold its events into `delta`, or hand over those marked, at once; then wait for `stored`. */
 export interface Place {
   delta: Delta;
   request: number;
-  stored: Promise<void>;
+  /** How many of its rows were left out since Redis knew their ids. */
+  stored: Promise<number>;
 }
 
 interface WriterDependencies {
@@ -75,7 +76,7 @@ export function createWriter(dependencies: WriterDependencies) {
 
   /** Sends one group; resolves when all its requests are answered. */
   async function commit(group: Group): Promise<void> {
-    const systems = [...group.delta.systems.values(), ...group.delta.marked];
+    const systems = [...group.delta.systems.values(), ...group.delta.apart];
     const registrations = directory.registrations(systems);
     const planned = writes.plan(systems);
     const calls = [...registrations, ...planned.calls].map(({ call }) => call);
@@ -88,17 +89,17 @@ export function createWriter(dependencies: WriterDependencies) {
     const failures: Failure[] = [];
     for (const registration of registrations) {
       const outcome = outcomes.shift() as Outcome;
-      for (const [system] of outcome.error ? registration.entries : []) {
-        failures.push({
-          delta: group.delta.systems.get(system) as SystemDelta,
-          error: outcome.error as Error,
-          isPartial: false,
-        });
+      const { error } = outcome;
+      if (error) {
+        const names = new Set(registration.entries.map(([system]) => system));
+        const unregistered = systems.filter(({ system }) => names.has(system));
+        failures.push(...unregistered.map((delta) => ({ delta, error, isPartial: false })));
       }
       directory.settle(registration, outcome);
     }
     const stored = new Set(systems);
-    for (const failure of await writes.settle(planned, outcomes)) {
+    const duplicates = new Map<number, number>();
+    for (const failure of await writes.settle(planned, outcomes, duplicates)) {
       stored.delete(failure.delta);
       failures.push(failure);
     }
@@ -108,7 +109,7 @@ export function createWriter(dependencies: WriterDependencies) {
     for (const [id, { resolve, reject }] of group.requests) {
       const problem = problems.get(id);
       if (problem) reject(problem);
-      else resolve();
+      else resolve(duplicates.get(id) ?? 0);
     }
   }
 
@@ -176,7 +177,7 @@ export function createWriter(dependencies: WriterDependencies) {
       const request = requests++;
       group.bytes += bytes;
       admission.enter(bytes);
-      const stored = new Promise<void>((resolve, reject) => {
+      const stored = new Promise<number>((resolve, reject) => {
         group.requests.set(request, { resolve, reject });
       });
       stored.catch(() => undefined); // whoever joined may fail before waiting

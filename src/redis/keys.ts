@@ -33,6 +33,7 @@ export const sketchKinds = [
   'written',
   'roll',
   'idem',
+  'ids',
   'sealed',
 ] as const;
 export type SketchKind = (typeof sketchKinds)[number];
@@ -70,6 +71,15 @@ export const rollSuffix = (day: Bucket): string => sketchSuffix('roll', 'all', d
  * the hour in which they were claimed, one field for each part of a request that is stored.
  */
 export const markerSuffix = (hour: Bucket): string => sketchSuffix('idem', 'all', hour);
+
+/**
+ * What follows the system key in the keys of the event ids that it knows: a set for each slice of time in which they
+ * came, told by its length (so that slices of different lengths never meet) and its number since 1970.
+ */
+export const knownIdsSuffix = (sliceSeconds: number, slice: number): string =>
+  `${knownIdsPrefix(sliceSeconds)}${slice}`;
+/** All of it but the number, which only the script knows. */
+export const knownIdsPrefix = (sliceSeconds: number): string => `ids:all:slice:${sliceSeconds}.`;
 
 /** What follows the system key in the key of its sealed days: a sorted set, see lua/store-day-1.lua. */
 export const sealedSuffix = 'sealed:all:all:days';

@@ -14,6 +14,7 @@ import {
   countRecordBytes,
   countsWaiting,
 } from '../sketches/count-min.js';
+import { idHashBytes } from '../sketches/hash.js';
 import { hyperloglogDenseBytes } from '../sketches/hyperloglog.js';
 import { numericKeysMax, reservedNumericKey, topItemsMax } from '../sketches/registry.js';
 import { encodeDigestHeader } from '../sketches/t-digest.js';
@@ -66,6 +67,7 @@ const parameters: Record<string, LuaValue> = {
   digest_elements_max: digestElementsMax,
   roll_settle_seconds: rollSettleSeconds,
   sealed_suffix: sealedSuffix,
+  id_hash_bytes: idHashBytes,
   /** Lua's unpack ends near 8,000 values. Even, so that it cuts no pair. */
   slice: 1_000,
 };

@@ -16,6 +16,7 @@ import {
 import { type Bucket, bucketAt, bucketsIn } from '../windows/bucket.js';
 import { HOUR_MS } from '../windows/civil.js';
 import { markerSuffix, rollSuffix, type SketchKind, sealedSuffix, sketchSuffix } from './keys.js';
+import { knownIdsSuffixes } from './known-ids.js';
 
 const CLOCKS_APART_MS_MAX = HOUR_MS;
 
@@ -58,6 +59,10 @@ export function suffixesWritten({ day, hours, numericKeys, minutesFrom }: Writte
     sealedSuffix,
   ];
 }
+
+/** Those of the ids of events, where these are known so many seconds. */
+export const idsWritten = (now: number, knownSeconds: number): string[] =>
+  knownIdsSuffixes(now, knownSeconds, CLOCKS_APART_MS_MAX);
 
 /** Those of the markers that parts of requests can still leave, whose claims are kept so long (milliseconds). */
 export function markersWritten(now: number, claimsKeptMs: number): string[] {

@@ -27,6 +27,7 @@ export function createAdministration(dependencies: AdministrationDependencies) {
     tickets: createTickets(admin, randomId),
     retention,
     claimsKeptMs: config.IDEMPOTENCY_SECONDS * 1_000,
+    idsKnownSeconds: config.EVENT_ID_SECONDS,
     randomId,
     invalidate: (systems) => invalidate({ systems }),
     removedKeys: (count) => metrics.purgedKeys.inc(count),

@@ -8,6 +8,7 @@ import type { Config } from '../config.js';
 import { createAdmission } from '../events/admission.js';
 import { createDigestFolder } from '../events/digest-folder.js';
 import { createDirectory } from '../events/directory.js';
+import { createRefold } from '../events/identified-rows.js';
 import { createIngest } from '../events/ingest.js';
 import { createOnce } from '../events/once.js';
 import { createRepeatFilter } from '../events/repeat-filter.js';
@@ -16,6 +17,7 @@ import { createWriter } from '../events/writer.js';
 import type { Metrics } from '../metrics.js';
 import type { Pseudonyms } from '../privacy/pseudonyms.js';
 import { createClaims } from '../redis/claims.js';
+import { knownIdsHead } from '../redis/known-ids.js';
 import type { Store } from '../redis/pipeline.js';
 import { type Retention, recordSeconds } from '../windows/retention.js';
 
@@ -43,6 +45,12 @@ export function createWritePath(dependencies: WritePathDependencies) {
     recordSeconds: recordSeconds(retention),
     now: clock.now,
   });
+  const readsIds = config.EVENT_ID_SECONDS > 0;
+  const rows = {
+    pseudonyms,
+    futureMsMax: config.FUTURE_SECONDS_MAX * 1_000,
+    minuteRetentionMs: retention.minute,
+  };
   const writes = createSystemWrites({
     redis,
     filter,
@@ -52,6 +60,7 @@ export function createWritePath(dependencies: WritePathDependencies) {
     timeoutMs,
     wait,
     metrics,
+    ids: readsIds ? { head: knownIdsHead(config.EVENT_ID_SECONDS), refold: createRefold(rows) } : undefined,
     randomId,
   });
   const admission = createAdmission({
@@ -76,9 +85,8 @@ export function createWritePath(dependencies: WritePathDependencies) {
     directory,
     clock,
     metrics,
-    pseudonyms,
-    futureMsMax: config.FUTURE_SECONDS_MAX * 1_000,
-    minuteRetentionMs: retention.minute,
+    readsIds,
+    ...rows,
   });
   const claims = createClaims({
     redis,

@@ -14,7 +14,11 @@ import { until } from '../support/until.js';
 const now = Date.UTC(2026, 0, 31, 13, 37, 20);
 const clock = { now: () => now };
 const cluster = await startCluster();
-const { base, stop } = await startAppOn({ address: cluster.url, clock });
+const { base, stop } = await startAppOn({
+  address: cluster.url,
+  clock,
+  config: { EVENT_ID_SECONDS: 86_400 },
+});
 t.teardown(async () => {
   await stop();
   await cluster.stop();
@@ -88,6 +92,38 @@ t.test(
     const own = keys.map((some) => some.filter((key) => key.startsWith(systemKey(system))).length);
     t.strictSame(own.filter((count) => count > 0).length, 1, 'all of it is on one node');
     t.ok(own[cluster.masters.indexOf(to)] > 0);
+  },
+);
+
+t.test(
+  'events with ids, sent until they are stored while their slot is moved, are counted once',
+  async (t) => {
+    const system = 'identified';
+    const rowOf = (id: number) => ({ ...row(system, `u${id}`), event_id: `event ${id}` });
+    const send = (rows: object[]) => postRows<{ duplicates: number }>(base, rows);
+    await send([rowOf(0)]);
+    const [from, to] = await ends(system);
+    const slot = slotOfSystem(system);
+    let sent = 0;
+    let isOver = false;
+    async function sender(): Promise<void> {
+      while (!isOver) {
+        const rows = [rowOf(sent), rowOf(++sent)];
+        await until(async () => (await send(rows)).status === 201, 'an answer');
+      }
+    }
+    const senders = [sender(), sender()];
+    await beginMove(slot, from, to);
+    do await send([rowOf(0)]);
+    while ((await moveKeys(slot, from, to, 3)) > 0);
+    await endMove(slot, from, to, cluster.masters);
+    const atEnd = sent;
+    await until(() => sent > atEnd + 20, 'events after the move');
+    isOver = true;
+    await Promise.all(senders);
+    t.equal((await counted(system)).events, sent + 1);
+    const known = Array.from({ length: sent + 1 }, (_, id) => rowOf(id));
+    t.match(await send(known), { status: 201, body: { duplicates: sent + 1 } });
   },
 );
 

@@ -1,7 +1,7 @@
 /** The keyspace through the API: which keys there are, how much is kept, what one sketch says, and what is never said. */
 import { Redis } from 'ioredis';
 import t from 'tap';
-import { sketchKey, systemKey } from '../../src/redis/keys.js';
+import { knownIdsSuffix, sketchKey, systemKey } from '../../src/redis/keys.js';
 import { topItemsMax } from '../../src/sketches/registry.js';
 import { bucketAt } from '../../src/windows/bucket.js';
 import { startApp } from '../support/app.js';
@@ -135,6 +135,9 @@ t.test('each kind of key says what it is', async (t) => {
   t.match(await said('crm', 'roll', 'all', day), {
     state: { folded: true, knows_everything: true, sealed: false },
   });
+  const ids = `${systemKey('crm')}:${knownIdsSuffix(60, 1)}`;
+  await redis.sadd(ids, 'one', 'other');
+  t.match((await inspect(ids)).body, { sketch: 'ids', type: 'set', state: { ids: 2 } });
 });
 
 t.test('no id is ever shown', async (t) => {

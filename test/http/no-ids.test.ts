@@ -15,8 +15,15 @@ const mark = 'MARKED';
 const user = `${mark}-user`;
 const session = `${mark}-session`;
 const ip = `${mark}-ip`;
+let ids = 0;
 const row = (fields: object = {}) =>
-  event({ user_id: user, session_id: session, metadata: { ip, status: 'failed', latency_ms: 5 }, ...fields });
+  event({
+    event_id: `${mark}-event-${ids++}`,
+    user_id: user,
+    session_id: session,
+    metadata: { ip, status: 'failed', latency_ms: 5 },
+    ...fields,
+  });
 
 interface Message {
   method?: string;
@@ -40,6 +47,9 @@ const events: Message[] = [
   batch(JSON.stringify([row({ user_id: [user] }), row({ session_id: { session } })])),
   batch(JSON.stringify([row({ metadata: { ip: mark.repeat(200) } }), row({ metadata: mark })])),
   batch(JSON.stringify([row({ user_id: `${user}\ud800` })])),
+  batch(JSON.stringify([row({ event_id: [mark] }), row({ event_id: mark.repeat(200) })])),
+  batch(JSON.stringify([row({ event_id: mark }), row({ event_id: mark })])),
+  batch(JSON.stringify([row({ event_id: mark }), row()]), { ...json, 'idempotency-key': 'a key' }),
   batch(`{"user_id":"${user}"`),
   batch(`[${mark}]`),
   batch(JSON.stringify(mark)),
@@ -142,7 +152,7 @@ for (const pseudonymKey of ['', 'k'.repeat(32)]) {
       },
     });
     const log = pino({ level: 'trace' }, stream);
-    const config = { PSEUDONYM_KEY: pseudonymKey, QUERY_CACHE: 'on' as const };
+    const config = { PSEUDONYM_KEY: pseudonymKey, QUERY_CACHE: 'on' as const, EVENT_ID_SECONDS: 60 };
     const { base, stop } = await startApp({ config, redis, log });
     t.teardown(stop);
 

@@ -9,6 +9,7 @@ import { createPurge } from '../../src/admin/purge.js';
 import { createTickets } from '../../src/admin/purge-tickets.js';
 import { createSystemWrites } from '../../src/events/system-writes.js';
 import { directoryKeys, markerSuffix, purgeKey, suffixOf, systemKey } from '../../src/redis/keys.js';
+import { knownIdsSuffixes } from '../../src/redis/known-ids.js';
 import { encodePayload } from '../../src/redis/payload.js';
 import { callScript, type Outcome, readPipeline, runPipeline } from '../../src/redis/pipeline.js';
 import { type ScriptName, scripts } from '../../src/redis/scripts.js';
@@ -41,6 +42,7 @@ const purge = createPurge({
   tickets: createTickets(admin, randomId),
   retention,
   claimsKeptMs: DAY_MS,
+  idsKnownSeconds: 240,
   randomId,
   invalidate: async () => undefined,
   removedKeys: () => undefined,
@@ -96,14 +98,16 @@ t.test('every key that events and rollups write is among those that follow from 
 });
 
 t.test(
-  'a marker of a part that was stored while its system was purged goes with what it stands for',
+  'a marker or an id that was stored while its system was purged goes with what it stands for',
   async (t) => {
     const path = await createWritePath({ socket: server.socket, clock });
     t.teardown(() => path.close());
     await path.store(rowsAt(now));
-    const finish = createFinish({ ...admin, retention, claimsKeptMs: DAY_MS });
+    const finish = createFinish({ ...admin, retention, claimsKeptMs: DAY_MS, idsKnownSeconds: 240 });
     const markers = [now, now - DAY_MS].map((at) => `${root}:${markerSuffix(bucketAt('hour', at))}`);
     for (const key of markers) await redis.hset(key, 'part', '');
+    const ids = knownIdsSuffixes(now, 240, 0).map((suffix) => `${root}:${suffix}`);
+    for (const key of ids) await redis.sadd(key, 'id');
     await finish('s', (await redis.hget(root, 'epoch')) ?? '');
     t.strictSame(await redis.keys(`${root}*`), []);
   },
@@ -152,7 +156,7 @@ t.test(
       if (place === planned.calls.length - 1) await redis.del(await redis.keys(`${root}*`));
       outcomes.push(...(await runPipeline(redis, [call], timeoutMs)));
     }
-    t.strictSame(await writes.settle(planned, outcomes), []);
+    t.strictSame(await writes.settle(planned, outcomes, new Map()), []);
     const [day, hour] = [bucketAt('day', now).name, bucketAt('hour', now).name];
     t.strictSame(await redis.hvals(`${root}:count:events:day:${day}`), ['4000']);
     t.equal(await redis.zscore(`${root}:top:event_types:hour:${hour}`, 'user_login'), '4000');
@@ -302,6 +306,7 @@ t.test('a system that gets events of too many days at once is a 503, in the end'
     tickets,
     retention,
     claimsKeptMs: DAY_MS,
+    idsKnownSeconds: 240,
     randomId,
     invalidate: async () => undefined,
     removedKeys: () => undefined,

@@ -22,6 +22,8 @@ export interface Delta {
   frequency?: Operation[];
   /** Suffix, TTL, field. */
   marker?: readonly [string, PayloadValue, PayloadValue];
+  /** What begins the suffix of a slice, seconds that ids are known, seconds of a slice, hashes. */
+  ids?: readonly [string, PayloadValue, PayloadValue, PayloadValue];
 }
 
 export interface Terms {
@@ -59,10 +61,13 @@ export function payloadOf(delta: Delta, { epoch = '', fresh = 'e1' }: Terms = {}
       return listed.includes(section) ? [heads.length, rest] : [heads.length, ...rest];
     }),
   );
-  if (!delta.marker) return encodePayload([heads, [[epoch, fresh, ...part]]]);
-  const [suffix, ttl, field] = delta.marker;
-  heads.push([suffix, ttl]);
-  return encodePayload([heads, [[epoch, fresh, ...part, [heads.length, field]]]]);
+  const apart: PayloadValue[] = [];
+  for (const extra of [delta.marker, delta.ids]) {
+    if (extra) heads.push(extra.slice(0, -1));
+    apart.push(extra ? [heads.length, extra.at(-1) ?? ''] : []);
+  }
+  if (!delta.ids) apart.pop();
+  return encodePayload([heads, [[epoch, fresh, ...part, ...apart]]]);
 }
 
 export function applyCall(delta: Delta | Buffer, terms: Terms = {}): Call {

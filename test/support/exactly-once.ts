@@ -15,6 +15,7 @@ export const stepShas = {
 export interface Row {
   system: string;
   user_id: string;
+  event_id?: string;
 }
 export interface Body {
   rows: Row[];

@@ -140,7 +140,7 @@ export async function createWritePath(options: WritePathOptions) {
       const place = writer.join(bytes);
       const minutesFrom = clock.now() - retention.minute;
       for (const row of rows) foldEvent(place.delta, readRow(row), place.request, minutesFrom);
-      return place.stored;
+      return place.stored.then(() => undefined);
     },
     async close(): Promise<void> {
       await writer.drain();

@@ -36,7 +36,16 @@ export function spawnServer({ program, dataDir, connection, appendfsync, lock, o
       ? ['--port', '0', '--unixsocket', socketName, '--unixsocketperm', '700']
       : ['--port', `${connection.port}`, '--bind', connection.host];
   const keep = ['--appendonly', 'yes', '--appendfsync', appendfsync, '--save', ''];
-  const rest = ['--maxmemory-policy', 'noeviction', '--daemonize', 'no', '--logfile', ''];
+  const rest = [
+    '--maxmemory-policy',
+    'noeviction',
+    '--lazyfree-lazy-expire',
+    'yes',
+    '--daemonize',
+    'no',
+    '--logfile',
+    '',
+  ];
   const child = spawn(program, [...listen, ...keep, ...rest, '--pidfile', pidName], {
     cwd: dataDir,
     detached: true,

@@ -9,7 +9,7 @@ ARGV[2]  seconds a record lives from now
 ARGV[3]  the delta, msgpack: { heads, { part of a system... } }, the parts in the order of KEYS. A head says where
          an operation goes; operations name it by its place. A part is { epoch that the caller's repeat filter
          relies on or '', epoch to give the system where it has none, distinct, membership, tops, digests,
-         counters, written, frequency, marker }, each of the seven before the marker a list of operations:
+         counters, written, frequency, marker, ids }, each of the seven before the marker a list of operations:
            distinct    { head, { value... } }         head: { suffix, ttl, suffix, ttl... }
            membership  { head, bloom keys }           head: { suffix, ttl }; keys of 12 bytes, end to end
            tops        { head, { item... }, { count... } }   head: { suffix, overcounts' suffix, ttl }
@@ -17,14 +17,18 @@ ARGV[3]  the delta, msgpack: { heads, { part of a system... } }, the parts in th
            counters    { head, { field... }, { count... } }  head: { suffix, ttl }
            written     { head, { hour of day... } }   head: { suffix, ttl, suffix of the day's state }
            frequency   { head, records }              head: { suffix, ttl }; records of 12 bytes, end to end
-         The marker may be absent: { head, field }, head: { suffix, ttl } of a hash; see apply-delta/marker.lua.
+         The marker may be absent or empty: { head, field, value or nothing }, head: { suffix, ttl } of a hash; see
+         apply-delta/marker.lua. So may the ids: { head, hashes of 14 bytes, end to end }, head: { what begins the
+         suffix, seconds that ids are known, seconds of a slice }; see apply-delta/known-ids.lua.
          Heads of tops and digests go on where the day of the hour is over, see apply-delta/late.lua.
          Of tops, digests, counters and frequency there is one operation a key; of the others there may be several.
 P        parameters, from scripts.ts
 
 Returns  for each system, in order, one of
          { 'ok', epoch, samples dropped, suffix, length... }  stored; the digest lists that want folding
-         { 'done' }            the marker is there: it was stored before, and nothing is stored now
+         { 'done', value }     the marker is there: it was stored before, and nothing is stored now
+         { 'known', place... } nothing stored: these of the ids, from 1 on, are known; send the rest without them. An id
+                               may be named twice
          { 'epoch', epoch }    nothing stored: the epoch differs, send everything again under this one
          { 'fold', suffix... } nothing stored: these digest lists are full, fold them first
          { 'error', message }  nothing stored
@@ -48,6 +52,7 @@ local call = redis.call
 --- @include apply-delta/late.lua
 --- @include apply-delta/count-min.lua
 --- @include apply-delta/marker.lua
+--- @include apply-delta/known-ids.lua
 
 -- What the record of a system holds: its epoch, how many numeric keys it has, and which of those asked for.
 local function read_record(root, digests)
@@ -72,10 +77,12 @@ local function is_elsewhere(message)
 end
 
 local function apply(root, part)
-  local believed, fresh, distinct, membership, tops, digests, counters, written, frequency, marker = unpack(part)
+  local believed, fresh, distinct, membership, tops, digests, counters, written, frequency, marker, ids = unpack(part)
   local prefix = root .. ':'
   local mark = check_marker(prefix, marker)
-  if mark and mark.is_there then return { 'done' } end
+  if mark and mark.is_there then return { 'done', mark.found } end
+  local known = check_ids(prefix, ids)
+  if known and #known.places > 0 then return { 'known', unpack(known.places) } end
   local record = read_record(root, digests)
   if believed ~= '' and record.epoch ~= believed then
     if not record.epoch then begin_record(root, fresh) end
@@ -107,6 +114,7 @@ local function apply(root, part)
   mark_late(root, days)
   write_frequency(frequency, sketches)
   if #written > 0 then call('EXPIRE', root, record_ttl) end
+  write_ids(known)
   write_marker(mark)
   return reply
 end

@@ -28,14 +28,14 @@ function partsOf(rows: readonly Row[], partRows: number): Map<string, string[]> 
   const usersOf = ({ minutes }: SystemDelta) =>
     [...minutes.values()].flatMap(({ tallies }) => [...tallies[0].keys()]);
   const parts = new Map(
-    group.marked.map((part) => [`${part.system} ${part.marker?.field}`, usersOf(part)] as const),
+    group.apart.map((part) => [`${part.system} ${part.marker?.field}`, usersOf(part)] as const),
   );
-  if (group.marked.length !== parts.size) throw new Error('a marker stands for two parts');
+  if (group.apart.length !== parts.size) throw new Error('a marker stands for two parts');
   if (group.systems.size > 0) throw new Error('a part has merged with others');
   if (noted.sort().join() !== [...parts.keys()].sort().join()) throw new Error('not all markers are noted');
   if (group.events !== rows.filter(({ isRefused }) => !isRefused).length)
     throw new Error('events are missing');
-  if (group.marked.some(({ requests }) => requests.join() !== '3')) throw new Error('the request is lost');
+  if (group.apart.some(({ requests }) => requests.join() !== '3')) throw new Error('the request is lost');
   return parts;
 }
 
@@ -87,7 +87,7 @@ t.test('what is no row of a system is passed over', async (t) => {
   foldEvent(marked.nextDelta('s'), readRow({}), 0, 0);
   const group = createDelta();
   marked.handTo(group);
-  t.match(group.marked, [{ system: 's', marker: { field: 'i:0:0' } }]);
+  t.match(group.apart, [{ system: 's', marker: { field: 'i:0:0' } }]);
 });
 
 t.test('the hash of markers outlives every claim of its hour', async (t) => {

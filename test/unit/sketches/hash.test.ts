@@ -1,5 +1,5 @@
 import t from 'tap';
-import { hash64 } from '../../../src/sketches/hash.js';
+import { hash64, idHashBytes, writeIdHash } from '../../../src/sketches/hash.js';
 
 function hex(value: string): string {
   const out = new Uint32Array(2);
@@ -23,3 +23,19 @@ t.test('text is hashed as UTF-8, and long text after short text is hashed whole'
   t.equal(hex(long), before);
   t.not(hex(`${long}y`), before);
 });
+
+t.test(
+  'the hash of an id is 14 bytes, of which the first 8 are xxHash64, and the rest hang on all of it too',
+  async (t) => {
+    const hashOf = (id: string) => {
+      const out = Buffer.alloc(idHashBytes + 2, 0xaa);
+      writeIdHash(id, out, 1);
+      t.strictSame([out[0], out[idHashBytes + 1]], [0xaa, 0xaa], 'and no other byte is touched');
+      return out.subarray(1, idHashBytes + 1);
+    };
+    t.equal(hashOf('abc').readBigUInt64LE().toString(16), '44bc2cf5ad770999');
+    const tails = Array.from({ length: 1_000 }, (_, i) => hashOf(`id ${i}`).subarray(8).toString('hex'));
+    t.equal(new Set(tails).size, 1_000);
+    t.strictSame(hashOf('id 7'), hashOf('id 7'));
+  },
+);
