@@ -119,6 +119,10 @@ export const settings = Type.Object({
   FUTURE_SECONDS_MAX: whole(DAY_SECONDS, 0, 10 * 365 * DAY_SECONDS, 'How far ahead of now an event may be.'),
   SYSTEMS_MAX: whole(10_000, 1, 1_000_000, 'Different systems; an event for one more is a row error.'),
   QUERY_SYSTEMS_MAX: whole(1_000, 1, 100_000, 'Systems that a question about all of them may read.'),
+  WRITER: Type.Union([Type.Literal('grouped'), Type.Literal('plain')], {
+    default: 'grouped',
+    description: 'plain: events are written one command at a time, many times slower (docs/performance.md).',
+  }),
   PIPELINES_IN_FLIGHT_MAX: whole(2, 1, 16, 'Write pipelines under way to Redis at once.'),
   INGEST_PENDING_BYTES_MAX: whole(
     64 * 1024 ** 2,

@@ -172,8 +172,8 @@ export function createIngest(dependencies: IngestDependencies) {
         problem = admissionProblem();
         if (!problem) {
           if (pseudonyms) pseudonyms.replaceIn(event);
-          const delta = marked ? marked.nextDelta(event.system) : place.delta;
-          foldEvent(delta, event, place.request, minutesFrom);
+          if (marked) foldEvent(marked.nextDelta(event.system), event, place.request, minutesFrom);
+          else place.take(event, minutesFrom);
           accepted++;
           account.lastAt = event.at;
         }

@@ -13,31 +13,30 @@
 import type { Clock } from '../clock.js';
 import type { Metrics } from '../metrics.js';
 import { systemKey } from '../redis/keys.js';
-import {
-  isCluster,
-  type Outcome,
-  type ReplicaWait,
-  ReplyError,
-  runPipeline,
-  type Store,
-  sentAgain,
-} from '../redis/pipeline.js';
+import { type Outcome, ReplyError, type Send, sentAgain } from '../redis/pipeline.js';
 import type { Retention } from '../windows/retention.js';
 import type { SystemDelta } from './delta.js';
 import type { DigestFolder } from './digest-folder.js';
 import { createPlanner } from './hour-plan.js';
-import { type PackedCall, type Part, packCalls, partOutcomes } from './pack-calls.js';
+import {
+  type PackedCall,
+  type Part,
+  packCalls,
+  partOutcomes,
+  type Sharing,
+  splitBySketch,
+} from './pack-calls.js';
 import type { RepeatFilter } from './repeat-filter.js';
 import { type SystemParts, systemParts } from './system-parts.js';
 
 interface SystemWritesDependencies {
-  redis: Store;
+  send: Send;
+  /** With `none` each kind of sketch has a call of its own too. */
+  sharing: Sharing;
   filter: RepeatFilter;
   folder: DigestFolder;
   retention: Retention;
   clock: Clock;
-  timeoutMs: number;
-  wait: ReplicaWait;
   metrics: Metrics;
   /** A value that no other call of it returns: the epoch of a system that has none. */
   randomId: () => string;
@@ -68,14 +67,15 @@ const nothingKnown: ReadonlySet<string> = new Set();
 const ROUNDS_MAX = 4;
 
 export function createSystemWrites(dependencies: SystemWritesDependencies) {
-  const { redis, filter, folder, retention, clock, timeoutMs, wait, metrics, randomId } = dependencies;
+  const { send, sharing, filter, folder, retention, clock, metrics, randomId } = dependencies;
   const planner = createPlanner(retention);
 
   function planSystem(delta: SystemDelta): PlannedSystem {
     const epoch = filter.epochOf(delta.system);
     const known = epoch === '' ? () => nothingKnown : (slot: string) => filter.known(delta.system, slot);
-    const parts = systemParts(delta, { planner, known, epoch, freshEpoch: randomId() });
-    return { ...parts, delta, generation: filter.generation, stored: new Map() };
+    const { parts: shared, written } = systemParts(delta, { planner, known, epoch, freshEpoch: randomId() });
+    const parts = sharing === 'none' ? shared.flatMap(splitBySketch) : shared;
+    return { parts, written, delta, generation: filter.generation, stored: new Map() };
   }
 
   const pack = (systems: PlannedSystem[]): Planned => ({
@@ -83,7 +83,7 @@ export function createSystemWrites(dependencies: SystemWritesDependencies) {
     calls: packCalls(
       systems.flatMap(({ parts }) => parts),
       planner,
-      isCluster(redis),
+      sharing,
     ),
   });
 
@@ -157,7 +157,7 @@ export function createSystemWrites(dependencies: SystemWritesDependencies) {
       }
       planned = pack(again);
       const calls = planned.calls.map(({ call }) => call);
-      const sent = await runPipeline(redis, calls, timeoutMs, wait);
+      const sent = await send(calls);
       results = partOutcomes(planned.calls, sent.map(sentAgain));
     }
     return failures;

@@ -69,6 +69,9 @@ export interface Cluster {
 /** Where calls are sent to. */
 export type Store = Redis | Cluster;
 
+/** Sends calls, and resolves with an outcome for each, in order. */
+export type Send = (calls: readonly Call[]) => Promise<Outcome[]>;
+
 export const isCluster = (store: Store): store is Cluster => store.isCluster;
 
 /** An error that Redis answered with; what it answered it to had no effect. */
