@@ -14,7 +14,7 @@ const layers: readonly (readonly string[])[] = [
   ['errors', 'metrics', 'config', 'clock', 'problem-schema', 'principal', 'tick-object'],
   ['windows'],
   ['sketches'],
-  ['redis', 'cache', 'access', 'limits', 'privacy', 'workers'],
+  ['redis', 'cache', 'access', 'limits', 'privacy', 'jobs'],
   [
     'plugins',
     'events',
