@@ -67,7 +67,9 @@ async function redisCpuSeconds(redis: Redis): Promise<number> {
 
 /** The service on a port and with settings as given, and nothing else. */
 export async function startServiceAt(port: number, env: Record<string, string>) {
-  const child = run('../src/server.js', [], { PORT: String(port), HOST: '127.0.0.1', ...env });
+  // One process unless asked for more: figures are of one, whatever the machine.
+  const { WORKERS = '1' } = process.env;
+  const child = run('../src/server.js', [], { PORT: String(port), HOST: '127.0.0.1', WORKERS, ...env });
   await untilAnswers(`http://127.0.0.1:${port}/readyz`);
   return {
     base: `http://127.0.0.1:${port}`,

@@ -39,6 +39,12 @@ export const settings = Type.Object({
     description: 'key: figures and the API description are for holders of any API key, where there are keys.',
   }),
   PORT: whole(3000, 0, 65_535, 'Port to listen on; 0 takes a free one.'),
+  WORKERS: whole(
+    0,
+    0,
+    1_024,
+    'Processes that share the port; 0: as many as there are cores, less one for Redis.',
+  ),
   LOG_LEVEL: Type.Union(
     ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'].map((level) => Type.Literal(level)),
     { default: 'info', description: 'pino log level. debug adds a line for every request.' },
