@@ -25,26 +25,21 @@ function readText(path: string): string {
   }
 }
 
-/** Cores of a quota and its period as text; Infinity where there is no quota. */
-function coresOf(quota: string | undefined, period: string | undefined): number {
-  const cores = Number(quota) / Number(period);
-  return cores > 0 ? cores : Number.POSITIVE_INFINITY;
+/** Cores of `<quota> <period>`; Infinity where that is no quota. */
+function coresOf(text: string): number {
+  const [quota, period] = text.split(' ').map(Number);
+  return quota / period > 0 ? quota / period : Number.POSITIVE_INFINITY;
 }
 
 /** @param read the text of a file, '' where there is none */
 export function usableCores(scheduled = availableParallelism(), read = readText): number {
-  let cores = scheduled;
-  const [, own] = /^0::(\/.*)$/m.exec(read('/proc/self/cgroup')) ?? [];
-  for (let group = own ?? '/'; ; group = dirname(group)) {
-    cores = Math.min(
-      cores,
-      coresOf(...(read(join(groups, group, 'cpu.max')).split(' ') as [string, string])),
-    );
-    if (group === '/') break;
-  }
   const version1 = ['cpu.cfs_quota_us', 'cpu.cfs_period_us'].map((name) => read(join(groups, 'cpu', name)));
-  cores = Math.min(cores, coresOf(version1[0], version1[1]));
-  return Math.max(1, Math.floor(cores));
+  let cores = Math.min(scheduled, coresOf(version1.join(' ')));
+  const [, own = '/'] = /^0::(\/.*)$/m.exec(read('/proc/self/cgroup')) ?? [];
+  for (let group = own; ; group = dirname(group)) {
+    cores = Math.min(cores, coresOf(read(join(groups, group, 'cpu.max'))));
+    if (group === '/') return Math.max(1, Math.floor(cores));
+  }
 }
 
 /** How many workers there are to be: as set, or the cores less one for Redis, and never none. */

@@ -1,4 +1,5 @@
 /** What the primary and its workers tell each other. */
+import type { LocalConnection } from '../redis/local/connection.js';
 /** The metrics of a process as they stand, as prom-client tells them. */
 export type Figures = { name: string; help: string; type: string; aggregator: string; values: object[] }[];
 
@@ -16,5 +17,5 @@ export interface Seat {
   number: number;
   workers: number;
   /** Of the own Redis, where there is one. */
-  address: { path: string } | { host: string; port: number } | undefined;
+  address: LocalConnection | undefined;
 }
