@@ -11,6 +11,7 @@ import { servicePart } from './service.js';
 
 /** Longer than the primary waits for the others. */
 const ANSWER_MS_MAX = 2_000;
+const READY_MS_MAX = 2_000;
 
 void keepTickObject();
 const seat = JSON.parse(process.argv[2]) as Seat;
@@ -48,11 +49,11 @@ function shareMetrics(register: Registry): () => Promise<string> {
   };
 }
 
-const service = servicePart(() => ({
+const options = () => ({
   config,
   address: seat.address ?? config.REDIS_URL,
   log,
   workers: seat.workers,
   shareMetrics,
-}));
-await live([service], { log, stopMsMax: config.STOP_SECONDS_MAX * 1_000 });
+});
+await live([servicePart(options, READY_MS_MAX)], { log, stopMsMax: config.STOP_SECONDS_MAX * 1_000 });
