@@ -11,6 +11,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify';
+import type { Registry } from 'prom-client';
 import { createAttempts } from './access/attempts.js';
 import type { Keys } from './access/keys.js';
 import adminRoutes from './admin/routes.js';
@@ -64,6 +65,10 @@ export interface AppOptions {
   /** Who may enter; by default those that the settings name. */
   keys?: Keys;
   randomId?: () => string;
+  /** How many processes share the port; by default this one alone. */
+  workers?: number;
+  /** Shares the metrics with the other processes. Returns what tells those of all. */
+  shareMetrics?: (register: Registry) => () => Promise<string>;
 }
 
 function retentionOf(config: Config): Retention {
@@ -106,7 +111,22 @@ async function createParts({ keys: given, ...options }: AppOptions) {
   const administration = createAdministration({ redis: redis.background, invalidate, ...shared });
   const removal = createRemoval(background);
   const jobs = startBackground({ config, keys, redis, write, read, readiness, rollups, clock, log });
-  return { ...shared, keys, redis, write, read, limits, readiness, rollups, administration, removal, jobs };
+  const { register } = metrics;
+  return {
+    ...shared,
+    keys,
+    redis,
+    write,
+    read,
+    limits,
+    readiness,
+    rollups,
+    administration,
+    removal,
+    jobs,
+    connectionsMax: Math.ceil(config.CONNECTIONS_MAX / (options.workers ?? 1)),
+    scrape: options.shareMetrics?.(register) ?? (() => register.metrics()),
+  };
 }
 
 type Parts = Awaited<ReturnType<typeof createParts>>;
@@ -144,7 +164,7 @@ async function registerPlugins(app: FastifyInstance, parts: Parts): Promise<void
   });
   await app.register(logging);
   await app.register(securityHeaders);
-  await app.register(connectionBounds, { connectionsMax: config.CONNECTIONS_MAX, metrics });
+  await app.register(connectionBounds, { connectionsMax: parts.connectionsMax, metrics });
   if (limits?.policies.address) {
     await app.register(addressGuard, { limiter: limits.limiter, limit: limits.policies.address });
   }
@@ -166,7 +186,10 @@ async function registerFeatures(app: FastifyInstance, parts: Parts): Promise<voi
   await app.register(requires('open', problemPages));
   await app.register(requires('open', healthRoutes), { readiness, redis: redis.read });
   await app.register(requires(operations, redisStats), questioning);
-  await app.register(requires(operations, metricsRoute), { metrics });
+  await app.register(requires(operations, metricsRoute), {
+    contentType: metrics.register.contentType,
+    scrape: parts.scrape,
+  });
   await app.register(requires(operations, docs));
   await app.register(requires('ingest', eventsRoutes), {
     prefix: '/api/v1',

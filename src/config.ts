@@ -39,6 +39,12 @@ export const settings = Type.Object({
     description: 'key: figures and the API description are for holders of any API key, where there are keys.',
   }),
   PORT: whole(3000, 0, 65_535, 'Port to listen on; 0 takes a free one.'),
+  WORKERS: whole(
+    0,
+    0,
+    1_024,
+    'Processes that share the port; 0: as many as there are cores, less one for Redis.',
+  ),
   LOG_LEVEL: Type.Union(
     ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'].map((level) => Type.Literal(level)),
     { default: 'info', description: 'pino log level. debug adds a line for every request.' },
@@ -119,6 +125,10 @@ export const settings = Type.Object({
   FUTURE_SECONDS_MAX: whole(DAY_SECONDS, 0, 10 * 365 * DAY_SECONDS, 'How far ahead of now an event may be.'),
   SYSTEMS_MAX: whole(10_000, 1, 1_000_000, 'Different systems; an event for one more is a row error.'),
   QUERY_SYSTEMS_MAX: whole(1_000, 1, 100_000, 'Systems that a question about all of them may read.'),
+  WRITER: Type.Union([Type.Literal('grouped'), Type.Literal('plain')], {
+    default: 'grouped',
+    description: 'plain: events are written one command at a time, many times slower (docs/performance.md).',
+  }),
   PIPELINES_IN_FLIGHT_MAX: whole(2, 1, 16, 'Write pipelines under way to Redis at once.'),
   INGEST_PENDING_BYTES_MAX: whole(
     64 * 1024 ** 2,

@@ -3,6 +3,8 @@
  * reasons and kinds come from tables.
  *
  * The hot path holds on to label children and observes per request or pipeline, never per event.
+ *
+ * Where several workers share the port, `/metrics` tells of all of them together: sums, or what `aggregator` says.
  */
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 
@@ -20,6 +22,9 @@ interface Held {
   readonly limit: number;
   readonly pendingBytes: number;
 }
+
+/** Counted where workers are supervised (processes/primary.ts). */
+export const workerRestarts = { name: 'papertrail_worker_restarts_total', help: 'Workers replaced.' };
 
 /** A registry of its own for each app, so that two of them in one process do not collide. */
 export function createMetrics() {
@@ -145,6 +150,7 @@ export function createMetrics() {
     cacheHitRatio: new Gauge({
       name: 'papertrail_cache_hit_ratio',
       help: 'Share of all answers so far that were not computed for their request.',
+      aggregator: 'average',
       registers,
       collect() {
         let all = 0;
@@ -181,6 +187,7 @@ export function createMetrics() {
     rollupLagSeconds: new Gauge({
       name: 'papertrail_rollup_lag_seconds',
       help: 'How long the day that has waited longest to be folded is overdue; 0 where this process is not the leader.',
+      aggregator: 'max',
       registers,
     }),
     rollupLeader: new Gauge({
@@ -203,6 +210,7 @@ export function createMetrics() {
     limitsLocal: new Gauge({
       name: 'papertrail_limits_local',
       help: '1 while this process limits by itself because Redis cannot be asked, else 0.',
+      aggregator: 'max',
       registers,
     }),
     connectionsRefused: new Counter({
@@ -237,6 +245,7 @@ export function createMetrics() {
       name: 'papertrail_redis_breaker_state',
       help: 'Circuit breaker of a connection to Redis, on a cluster the worst of its masters: 0 closed, 1 half open, 2 open.',
       labelNames: ['connection'],
+      aggregator: 'max',
       registers,
       collect() {
         for (const [connection, look] of breakers) this.set({ connection }, look());
@@ -246,6 +255,7 @@ export function createMetrics() {
       name: 'papertrail_cluster_masters',
       help: 'Masters of the Redis Cluster that serve slots, by connection and by whether they are connected or away.',
       labelNames: ['connection', 'state'],
+      aggregator: 'max',
       registers,
     }),
     clusterRedirects: new Counter({
@@ -257,6 +267,7 @@ export function createMetrics() {
     ready: new Gauge({
       name: 'papertrail_ready',
       help: '1 where /readyz answers 200, else 0.',
+      aggregator: 'min',
       registers,
       collect() {
         this.set(isReady() ? 1 : 0);
@@ -284,6 +295,8 @@ export function createMetrics() {
       isReady = look;
     },
   };
+  new Counter({ ...workerRestarts, registers });
+  new Gauge({ name: 'papertrail_workers', help: 'Workers that answer.', registers }).set(1);
   for (const reason of shedReasons) metrics.ingestShed.inc({ reason }, 0);
   collectDefaultMetrics({ register, prefix: 'papertrail_' });
   return metrics;

@@ -14,7 +14,7 @@ const layers: readonly (readonly string[])[] = [
   ['errors', 'metrics', 'config', 'clock', 'problem-schema', 'principal', 'tick-object'],
   ['windows'],
   ['sketches'],
-  ['redis', 'cache', 'access', 'limits', 'privacy', 'workers'],
+  ['redis', 'cache', 'access', 'limits', 'privacy', 'jobs'],
   [
     'plugins',
     'events',
@@ -31,6 +31,7 @@ const layers: readonly (readonly string[])[] = [
   ],
   ['wiring'],
   ['app', 'openapi'],
+  ['processes'],
   ['server', 'cli'],
 ];
 const features = layers[4];
@@ -183,7 +184,7 @@ t.test('randomness is a parameter: Math.random is handed in, never called', asyn
   t.strictSame(places, []);
   const handed = placesOf((node) => isProperty(node, 'Math', 'random'));
   t.strictSame(
-    outside(handed, 'redis/connection.ts', 'cli/main.ts'),
+    outside(handed, 'redis/connection.ts', 'processes/primary.ts', 'cli/main.ts'),
     [],
     'and only where programs are put together',
   );

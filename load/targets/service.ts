@@ -17,11 +17,9 @@ async function redisCpuSeconds(redis: Redis): Promise<number> {
 
 /** The service on a port and with settings as given, and nothing else. */
 export async function startServiceAt(port: number, env: Record<string, string>) {
-  const { child, stop, kill } = startNode('../../src/server.js', [], {
-    PORT: String(port),
-    HOST: '127.0.0.1',
-    ...env,
-  });
+  // One process unless asked for more: figures are of one, whatever the machine.
+  const own = { PORT: String(port), HOST: '127.0.0.1', WORKERS: '1' };
+  const { child, stop, kill } = startNode('../../src/server.js', [], { ...own, ...env });
   const base = `http://127.0.0.1:${port}`;
   await untilAnswers(`${base}/readyz`, child);
   return { base, pid: child.pid, stop, kill };

@@ -19,7 +19,6 @@ import type { Pseudonyms } from '../privacy/pseudonyms.js';
 import {
   createSystemDelta,
   type Delta,
-  foldEvent,
   foldInto,
   type IdentifiedSystem,
   type SystemDelta,
@@ -82,7 +81,7 @@ export interface RowTerms {
 }
 
 /**
- * Adds a row where it belongs.
+ * Adds a row that has an id, or comes with an idempotency key, where it belongs.
  * @param event what was read of it
  * @returns false where its id is on its way already
  */
@@ -92,10 +91,6 @@ export function addRow(
   event: ReadEvent,
 ): boolean {
   const { id, system } = event;
-  if (id === undefined && !marked) {
-    foldEvent(group, event, request, minutesFrom);
-    return true;
-  }
   const delta = marked ? marked.nextDelta(system) : group;
   const { parts } = identifiedIn((marked ?? group).identified, system);
   const earlier = id === undefined ? undefined : parts.get(id);

@@ -183,13 +183,11 @@ export function createIngest(dependencies: IngestDependencies) {
         problem = admissionProblem();
         if (!problem) {
           if (pseudonyms) pseudonyms.replaceIn(event);
-          if (readsIds) {
+          if (readsIds && (marked || event.id !== undefined)) {
             terms ??= { group: place.delta, marked, request: place.request, now, minutesFrom };
             if (!addRow(terms, rows[i], event)) repeated++;
-          } else {
-            const delta = marked ? marked.nextDelta(event.system) : place.delta;
-            foldEvent(delta, event, place.request, minutesFrom);
-          }
+          } else if (marked) foldEvent(marked.nextDelta(event.system), event, place.request, minutesFrom);
+          else place.take(event, minutesFrom);
           accepted++;
           account.lastAt = event.at;
         }

@@ -54,6 +54,9 @@ export interface PackedCall {
   bytes: number;
 }
 
+/** Which parts may share a call: any, those of one system (on a cluster others may be on other nodes), or none. */
+export type Sharing = 'any' | 'system' | 'none';
+
 interface Terms {
   nowSeconds: number;
   recordSeconds: number;
@@ -90,17 +93,29 @@ function packCall(parts: Part[], { nowSeconds, recordSeconds }: Terms): PackedCa
   return { call, parts, bytes: payload.length };
 }
 
-/**
- * The calls that bring these parts, in their order, each of about `CALL_COST_MAX` at most.
- * @param isApart no two systems share a call: on a cluster they may be on different nodes
- */
-export function packCalls(parts: readonly Part[], terms: Terms, isApart = false): PackedCall[] {
+/** A part for each kind of sketch. One with a marker or ids stays whole, since it is stored at once or not at all. */
+export function splitBySketch(part: Part): Part[] {
+  if (part.marker || part.ids) return [part];
+  const { operations } = part;
+  const nothing = Object.fromEntries(sections.map((section) => [section, []])) as unknown as Operations;
+  return sections
+    .filter((section) => operations[section].length > 0)
+    .map((section, place) => ({
+      ...part,
+      freshEpoch: `${part.freshEpoch}.${place}`,
+      operations: { ...nothing, [section]: operations[section] },
+    }));
+}
+
+/** The calls that bring these parts, in their order, each of about `CALL_COST_MAX` at most. */
+export function packCalls(parts: readonly Part[], terms: Terms, sharing: Sharing = 'any'): PackedCall[] {
   const calls: PackedCall[] = [];
   let next: Part[] = [];
   let cost = 0;
   for (const part of parts) {
     const costOfPart = part.cost + PART_COST;
-    const isFull = cost + costOfPart > CALL_COST_MAX || (isApart && part.system !== next[0]?.system);
+    const isApart = sharing === 'none' || (sharing === 'system' && part.system !== next[0]?.system);
+    const isFull = cost + costOfPart > CALL_COST_MAX || isApart;
     if (next.length > 0 && isFull) {
       calls.push(packCall(next, terms));
       next = [];

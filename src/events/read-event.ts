@@ -40,6 +40,13 @@ export interface ReadEvent extends EventFields {
   numbersDropped: number;
 }
 
+/** A row that stays as it is when the next is read. */
+export const copyEvent = (event: ReadEvent): ReadEvent => ({
+  ...event,
+  numberKeys: [...event.numberKeys],
+  numberValues: [...event.numberValues],
+});
+
 export interface RowProblem {
   code: RowErrorCode;
   pointer: string;

@@ -15,32 +15,31 @@
 import type { Clock } from '../clock.js';
 import type { Metrics } from '../metrics.js';
 import { systemKey } from '../redis/keys.js';
-import {
-  isCluster,
-  type Outcome,
-  type ReplicaWait,
-  ReplyError,
-  runPipeline,
-  type Store,
-  sentAgain,
-} from '../redis/pipeline.js';
+import { type Outcome, ReplyError, type Send, sentAgain } from '../redis/pipeline.js';
 import type { Retention } from '../windows/retention.js';
 import type { SystemDelta } from './delta.js';
 import type { DigestFolder } from './digest-folder.js';
 import { createPlanner, type Destinations } from './hour-plan.js';
 import { type Duplicates, leaveOut, noteDuplicates, type Refold } from './identified-rows.js';
-import { type PackedCall, type Part, packCalls, partOutcomes } from './pack-calls.js';
+import {
+  type PackedCall,
+  type Part,
+  packCalls,
+  partOutcomes,
+  type Sharing,
+  splitBySketch,
+} from './pack-calls.js';
 import type { RepeatFilter } from './repeat-filter.js';
 import { type SystemParts, systemParts } from './system-parts.js';
 
-interface SystemWritesDependencies {
-  redis: Store;
+export interface SystemWritesDependencies {
+  send: Send;
+  /** With `none` each kind of sketch has a call of its own too. */
+  sharing: Sharing;
   filter: RepeatFilter;
   folder: DigestFolder;
   retention: Retention;
   clock: Clock;
-  timeoutMs: number;
-  wait: ReplicaWait;
   metrics: Metrics;
   /** Where the ids of events are looked up, and how rows are folded again; undefined where ids mean nothing. */
   ids?: { head: Destinations; refold: Refold } | undefined;
@@ -75,15 +74,16 @@ const nothingKnown: ReadonlySet<string> = new Set();
 const ROUNDS_MAX = 4;
 
 export function createSystemWrites(dependencies: SystemWritesDependencies) {
-  const { redis, filter, folder, retention, clock, timeoutMs, wait, metrics, ids, randomId } = dependencies;
+  const { send, sharing, filter, folder, retention, clock, metrics, ids, randomId } = dependencies;
   const planner = createPlanner(retention);
 
   function planSystem(delta: SystemDelta, repeats: number): PlannedSystem {
     const epoch = filter.epochOf(delta.system);
     const known = epoch === '' ? () => nothingKnown : (slot: string) => filter.known(delta.system, slot);
     const context = { planner, idsHead: ids?.head, known, epoch, freshEpoch: randomId() };
-    const parts = systemParts(delta, context);
-    return { ...parts, delta, generation: filter.generation, stored: new Map(), repeats };
+    const { parts: shared, written } = systemParts(delta, context);
+    const parts = sharing === 'none' ? shared.flatMap(splitBySketch) : shared;
+    return { parts, written, delta, generation: filter.generation, stored: new Map(), repeats };
   }
 
   const pack = (systems: PlannedSystem[]): Planned => ({
@@ -91,7 +91,7 @@ export function createSystemWrites(dependencies: SystemWritesDependencies) {
     calls: packCalls(
       systems.flatMap(({ parts }) => parts),
       planner,
-      isCluster(redis),
+      sharing,
     ),
   });
 
@@ -182,7 +182,7 @@ export function createSystemWrites(dependencies: SystemWritesDependencies) {
       }
       planned = pack(again);
       const calls = planned.calls.map(({ call }) => call);
-      const sent = await runPipeline(redis, calls, timeoutMs, wait);
+      const sent = await send(calls);
       results = partOutcomes(planned.calls, sent.map(sentAgain));
     }
     return failures;

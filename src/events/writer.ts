@@ -14,21 +14,9 @@
  * Redis down: requests fail at once; those in flight fail when the connection breaks or the time is up.
  */
 import { Problem } from '../errors.js';
-import type { Metrics } from '../metrics.js';
-import { systemKey } from '../redis/keys.js';
-import {
-  isReachable,
-  leaveIfAsked,
-  type Outcome,
-  type ReplicaWait,
-  runPipeline,
-  type Store,
-} from '../redis/pipeline.js';
-import type { Admission } from './admission.js';
-import { createDelta, type Delta } from './delta.js';
-import type { Directory } from './directory.js';
-import { overloaded } from './shedding.js';
-import type { Failure, SystemWrites } from './system-writes.js';
+import { createDelta, type Delta, foldEvent } from './delta.js';
+import type { ReadEvent } from './read-event.js';
+import type { Storing } from './store-delta.js';
 import { problemsOf } from './write-problems.js';
 
 /** A group is closed at this many events, so that encoding it never blocks the event loop for long. */
@@ -43,28 +31,37 @@ interface Group {
   requests: Map<number, { resolve: (duplicates: number) => void; reject: (problem: Problem) => void }>;
 }
 
-/** A request's place in a group: fold its events into `delta`, or hand over those marked, at once; then wait for `stored`. */
+/** A request's place with a writer: hand over its events at once, then wait for `stored`. */
 export interface Place {
+  /** Takes an event. @param minutesFrom instant (ms) from which minutes are kept */
+  take(event: ReadEvent, minutesFrom: number): void;
+  /** Where parts with markers go, and under which request. */
   delta: Delta;
   request: number;
-  /** How many of its rows were left out since Redis knew their ids. */
+  /**
+   * How many of its rows were left out since Redis knew their ids. Rejects with a Problem where it is not certain that
+   * all of it is stored.
+   */
   stored: Promise<number>;
 }
 
-interface WriterDependencies {
-  redis: Store;
-  directory: Directory;
-  writes: SystemWrites;
-  admission: Admission;
-  pipelinesInFlightMax: number;
-  timeoutMs: number;
-  wait: ReplicaWait;
-  metrics: Metrics;
+export interface Writer {
+  /**
+   * Takes a place for a request of so many bytes.
+   * @param isAdmitted whether an earlier part of the request has been taken in: it is not cut short for the queue
+   * @throws Problem overloaded, redis_unavailable: nothing was stored
+   */
+  join(bytes: number, isAdmitted?: boolean): Place;
+  /** Resolves when nothing is waiting or in flight. */
+  drain(): Promise<void>;
 }
 
-export function createWriter(dependencies: WriterDependencies) {
-  const { redis, directory, writes, admission, pipelinesInFlightMax, timeoutMs, wait, metrics } =
-    dependencies;
+interface WriterDependencies {
+  storing: Storing;
+  pipelinesInFlightMax: number;
+}
+
+export function createWriter({ storing, pipelinesInFlightMax }: WriterDependencies): Writer {
   const queue: Group[] = [];
   let inFlight = 0;
   let requests = 0;
@@ -76,35 +73,9 @@ export function createWriter(dependencies: WriterDependencies) {
 
   /** Sends one group; resolves when all its requests are answered. */
   async function commit(group: Group): Promise<void> {
-    const systems = [...group.delta.systems.values(), ...group.delta.apart];
-    const registrations = directory.registrations(systems);
-    const planned = writes.plan(systems);
-    const calls = [...registrations, ...planned.calls].map(({ call }) => call);
-    const endTimer = metrics.pipelineSeconds.startTimer();
-    const outcomes: Outcome[] = await runPipeline(redis, calls, timeoutMs, wait);
-    gather(group.requests.size, endTimer() * 1_000);
-    metrics.pipelineBytes.observe(planned.calls.reduce((sum, { bytes }) => sum + bytes, 0));
-    metrics.groupCommitEvents.observe(group.delta.events);
-    if (group.delta.samplesDropped > 0) metrics.numericKeysDropped.inc(group.delta.samplesDropped);
-    const failures: Failure[] = [];
-    for (const registration of registrations) {
-      const outcome = outcomes.shift() as Outcome;
-      const { error } = outcome;
-      if (error) {
-        const names = new Set(registration.entries.map(([system]) => system));
-        const unregistered = systems.filter(({ system }) => names.has(system));
-        failures.push(...unregistered.map((delta) => ({ delta, error, isPartial: false })));
-      }
-      directory.settle(registration, outcome);
-    }
-    const stored = new Set(systems);
-    const duplicates = new Map<number, number>();
-    for (const failure of await writes.settle(planned, outcomes, duplicates)) {
-      stored.delete(failure.delta);
-      failures.push(failure);
-    }
-    directory.stored(stored);
-    for (const { delta, error } of failures) leaveIfAsked(redis, error, systemKey(delta.system));
+    const { failures, stored, duplicates } = await storing.store(group.delta, (ms) =>
+      gather(group.requests.size, ms),
+    );
     const problems = problemsOf(failures, stored);
     for (const [id, { resolve, reject }] of group.requests) {
       const problem = problems.get(id);
@@ -143,7 +114,7 @@ export function createWriter(dependencies: WriterDependencies) {
         })
         .finally(() => {
           inFlight--;
-          admission.leave(group.requests.size, group.bytes);
+          storing.leave(group.requests.size, group.bytes);
           next();
         });
     }
@@ -162,21 +133,11 @@ export function createWriter(dependencies: WriterDependencies) {
   }
 
   return {
-    /**
-     * Takes a place in the next group for a request of so many bytes.
-     * @param isAdmitted whether an earlier part of the request has been taken in: it is not cut short for the queue
-     * @throws Problem overloaded, redis_unavailable: nothing was stored
-     */
-    join(bytes: number, isAdmitted = false): Place {
-      if (!isReachable(redis) || !directory.isLoaded) {
-        throw new Problem('redis_unavailable', 'Redis cannot be reached; nothing was stored');
-      }
-      const reason = admission.refusal(bytes);
-      if (reason && (!isAdmitted || reason === 'bytes')) throw overloaded(reason, metrics);
+    join(bytes, isAdmitted = false) {
+      storing.enter(bytes, isAdmitted);
       const group = openGroup();
       const request = requests++;
       group.bytes += bytes;
-      admission.enter(bytes);
       const stored = new Promise<number>((resolve, reject) => {
         group.requests.set(request, { resolve, reject });
       });
@@ -185,11 +146,12 @@ export function createWriter(dependencies: WriterDependencies) {
         scheduled = true;
         setImmediate(next); // the requests of one turn of the event loop leave together
       }
-      return { delta: group.delta, request, stored };
+      const { delta } = group;
+      const take = (event: ReadEvent, minutesFrom: number) => foldEvent(delta, event, request, minutesFrom);
+      return { take, delta, request, stored };
     },
 
-    /** Resolves when nothing is waiting or in flight. */
-    drain(): Promise<void> {
+    drain() {
       if (inFlight === 0 && queue.length === 0) return Promise.resolve();
       return new Promise((resolve) => {
         whenIdle.push(resolve);
@@ -197,5 +159,3 @@ export function createWriter(dependencies: WriterDependencies) {
     },
   };
 }
-
-export type Writer = ReturnType<typeof createWriter>;

@@ -29,8 +29,17 @@ export default fp(
   { name: 'metrics' },
 );
 
-/** The metrics of this process, for Prometheus. */
-export async function metricsRoute(app: FastifyInstance, { metrics }: { metrics: Metrics }): Promise<void> {
+interface MetricsRouteOptions {
+  contentType: string;
+  /** The metrics as text; of all processes that share the port, where there are several. */
+  scrape: () => Promise<string>;
+}
+
+/** The metrics of the service, for Prometheus. */
+export async function metricsRoute(
+  app: FastifyInstance,
+  { contentType, scrape }: MetricsRouteOptions,
+): Promise<void> {
   app.get(
     '/metrics',
     {
@@ -40,15 +49,15 @@ export async function metricsRoute(app: FastifyInstance, { metrics }: { metrics:
         summary: 'Prometheus metrics',
         response: {
           200: {
-            description: 'The metrics of this process.',
+            description: 'The metrics of the service, all its workers together.',
             content: { 'text/plain': { schema: { type: 'string' } } },
           },
         },
       },
     },
     async (_request, reply) => {
-      reply.type(metrics.register.contentType);
-      return metrics.register.metrics();
+      reply.type(contentType);
+      return scrape();
     },
   );
 }

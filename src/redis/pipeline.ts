@@ -69,6 +69,9 @@ export interface Cluster {
 /** Where calls are sent to. */
 export type Store = Redis | Cluster;
 
+/** Sends calls, and resolves with an outcome for each, in order. */
+export type Send = (calls: readonly Call[]) => Promise<Outcome[]>;
+
 export const isCluster = (store: Store): store is Cluster => store.isCluster;
 
 /** An error that Redis answered with; what it answered it to had no effect. */
@@ -121,16 +124,28 @@ function withoutArguments(error: Error & { command?: unknown }): Error {
   return error;
 }
 
-async function exchange(redis: Redis, calls: readonly Call[], timeoutMs: number): Promise<Outcome[]> {
+/** One call by itself: a pipeline of one would cost the process twice as much. */
+const exchangeOne = (redis: Redis, { name, args, binary }: Call): Promise<Outcome[]> =>
+  (binary ? redis.callBuffer(name, args) : redis.call(name, args)).then(
+    (reply) => [{ reply }],
+    (error: Error) => [{ error: withoutArguments(error) }],
+  );
+
+async function exchangeAll(redis: Redis, calls: readonly Call[]): Promise<Outcome[]> {
   const pipeline = redis.pipeline();
   for (const { name, args, binary } of calls) {
     if (binary) pipeline.callBuffer(name, args);
     else pipeline.call(name, args);
   }
-  const timer = setTimeout(() => redis.disconnect(true), timeoutMs);
   const results = await pipeline.exec();
-  clearTimeout(timer);
   return (results ?? []).map(([error, reply]) => (error ? { error: withoutArguments(error) } : { reply }));
+}
+
+async function exchange(redis: Redis, calls: readonly Call[], timeoutMs: number): Promise<Outcome[]> {
+  const timer = setTimeout(() => redis.disconnect(true), timeoutMs);
+  const outcomes = await (calls.length === 1 ? exchangeOne(redis, calls[0]) : exchangeAll(redis, calls));
+  clearTimeout(timer);
+  return outcomes;
 }
 
 const isAnswered = ({ error }: Outcome) => error === undefined || error.name === 'ReplyError';

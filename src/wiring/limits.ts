@@ -2,13 +2,13 @@
 import type { FastifyBaseLogger } from 'fastify';
 import type { Clock } from '../clock.js';
 import type { Config } from '../config.js';
+import { startJob } from '../jobs.js';
 import { createLimiter } from '../limits/limiter.js';
 import { createPolicies } from '../limits/policies.js';
 import type { Metrics } from '../metrics.js';
 import { anyone } from '../principal.js';
 import { connectionLimits, type RedisAddress } from '../redis/connection.js';
 import { openStore } from '../redis/store.js';
-import { startJob } from '../workers.js';
 
 /** No request waits longer than this for a decision. */
 const PAYMENT_MS_MAX = 250;

@@ -1,5 +1,5 @@
 /**
- * The write path, put together: ingest -> writer (group commit) -> system-writes -> one pipeline -> Redis, with what
+ * The write path, put together: ingest -> writer (writers.ts) -> system-writes -> one pipeline -> Redis, with what
  * it remembers (repeat filter, directory) and what it has to tidy up (digest lists).
  */
 import type { FastifyBaseLogger } from 'fastify';
@@ -11,15 +11,13 @@ import { createDirectory } from '../events/directory.js';
 import { createRefold } from '../events/identified-rows.js';
 import { createIngest } from '../events/ingest.js';
 import { createOnce } from '../events/once.js';
-import { createRepeatFilter } from '../events/repeat-filter.js';
-import { createSystemWrites } from '../events/system-writes.js';
-import { createWriter } from '../events/writer.js';
 import type { Metrics } from '../metrics.js';
 import type { Pseudonyms } from '../privacy/pseudonyms.js';
 import { createClaims } from '../redis/claims.js';
 import { knownIdsHead } from '../redis/known-ids.js';
 import type { Store } from '../redis/pipeline.js';
 import { type Retention, recordSeconds } from '../windows/retention.js';
+import { openWriter } from './writers.js';
 
 interface WritePathDependencies {
   redis: Store;
@@ -35,8 +33,6 @@ interface WritePathDependencies {
 export function createWritePath(dependencies: WritePathDependencies) {
   const { redis, config, retention, clock, metrics, log, randomId, pseudonyms } = dependencies;
   const timeoutMs = config.REDIS_INGEST_TIMEOUT_MS;
-  const wait = { replicas: config.INGEST_WAIT_REPLICAS, timeoutMs: config.INGEST_WAIT_MS };
-  const filter = createRepeatFilter(config.REPEAT_FILTER_VALUES_MAX);
   const folder = createDigestFolder({ redis, timeoutMs, metrics, log });
   const directory = createDirectory({
     redis,
@@ -51,18 +47,6 @@ export function createWritePath(dependencies: WritePathDependencies) {
     futureMsMax: config.FUTURE_SECONDS_MAX * 1_000,
     minuteRetentionMs: retention.minute,
   };
-  const writes = createSystemWrites({
-    redis,
-    filter,
-    folder,
-    retention,
-    clock,
-    timeoutMs,
-    wait,
-    metrics,
-    ids: readsIds ? { head: knownIdsHead(config.EVENT_ID_SECONDS), refold: createRefold(rows) } : undefined,
-    randomId,
-  });
   const admission = createAdmission({
     requestsMax: config.INGEST_REQUESTS_IN_FLIGHT_MAX,
     queueMsMax: config.INGEST_QUEUE_MS_MAX,
@@ -70,15 +54,19 @@ export function createWritePath(dependencies: WritePathDependencies) {
     clock: monotonicClock,
   });
   metrics.observeIngest(admission);
-  const writer = createWriter({
+  const { writer, filter } = openWriter({
+    config,
     redis,
     directory,
-    writes,
+    folder,
     admission,
-    pipelinesInFlightMax: config.PIPELINES_IN_FLIGHT_MAX,
+    retention,
+    clock,
     timeoutMs,
-    wait,
+    wait: { replicas: config.INGEST_WAIT_REPLICAS, timeoutMs: config.INGEST_WAIT_MS },
     metrics,
+    ids: readsIds ? { head: knownIdsHead(config.EVENT_ID_SECONDS), refold: createRefold(rows) } : undefined,
+    randomId,
   });
   const ingest = createIngest({
     writer,

@@ -56,42 +56,47 @@ async function halfSent({ base }: ServiceProcess, path: string, type: string, bo
   };
 }
 
-t.test('under load, all that is acknowledged is counted once and nothing else is', async (t) => {
-  const service = await startServiceProcess(redis);
-  t.teardown(service.kill);
-  const acknowledged = new Map<string, Set<string>>();
-  const outcomes: Record<string, number> = {};
-  let total = 0;
+for (const workers of ['1', '2']) {
+  t.test(
+    `under load, all that is acknowledged is counted once and nothing else is (workers: ${workers})`,
+    async (t) => {
+      const service = await startServiceProcess(redis, { WORKERS: workers });
+      t.teardown(service.kill);
+      const acknowledged = new Map<string, Set<string>>();
+      const outcomes: Record<string, number> = {};
+      let total = 0;
 
-  /** One connection's worth of load, until the service refuses it. */
-  async function load(system: string): Promise<void> {
-    const own = new Set<string>();
-    acknowledged.set(system, own);
-    for (let n = 0; n < 900; n++) {
-      const users = Array.from({ length: 1 + (n % 3) }, (_, i) => `${n}-${i}`);
-      const body = JSON.stringify(users.map((user_id) => event({ system, user_id, timestamp })));
-      const answer = await fetch(`${service.base}/api/v1/events/batch`, { method: 'POST', headers, body })
-        .then(async (answer) => ({ status: answer.status, text: await answer.text() }))
-        .catch(() => undefined);
-      const outcome = String(answer?.status ?? 'refused');
-      outcomes[outcome] = (outcomes[outcome] ?? 0) + 1;
-      if (outcome !== '201') return;
-      for (const user of users) own.add(user);
-      if (++total === acknowledgedFirst) service.child.kill('SIGTERM');
-    }
-  }
+      /** One connection's worth of load, until the service refuses it. */
+      async function load(system: string): Promise<void> {
+        const own = new Set<string>();
+        acknowledged.set(system, own);
+        for (let n = 0; n < 900; n++) {
+          const users = Array.from({ length: 1 + (n % 3) }, (_, i) => `${n}-${i}`);
+          const body = JSON.stringify(users.map((user_id) => event({ system, user_id, timestamp })));
+          const answer = await fetch(`${service.base}/api/v1/events/batch`, { method: 'POST', headers, body })
+            .then(async (answer) => ({ status: answer.status, text: await answer.text() }))
+            .catch(() => undefined);
+          const outcome = String(answer?.status ?? 'refused');
+          outcomes[outcome] = (outcomes[outcome] ?? 0) + 1;
+          if (outcome !== '201') return;
+          for (const user of users) own.add(user);
+          if (++total === acknowledgedFirst) service.child.kill('SIGTERM');
+        }
+      }
 
-  await Promise.all(Array.from({ length: connections }, (_, i) => load(`system-${i}`)));
-  t.same(await service.exited, [0, null], 'a clean end');
-  t.comment(JSON.stringify(outcomes));
-  t.strictSame(
-    Object.keys(outcomes).filter((outcome) => !['201', '503', 'refused'].includes(outcome)),
-    [],
+      await Promise.all(Array.from({ length: connections }, (_, i) => load(`system-${workers}-${i}`)));
+      t.same(await service.exited, [0, null], 'a clean end');
+      t.comment(JSON.stringify(outcomes));
+      t.strictSame(
+        Object.keys(outcomes).filter((outcome) => !['201', '503', 'refused'].includes(outcome)),
+        [],
+      );
+      for (const [system, users] of acknowledged) {
+        t.strictSame(await counted(system), new Map([...users].sort().map((user) => [user, 1])), system);
+      }
+    },
   );
-  for (const [system, users] of acknowledged) {
-    t.strictSame(await counted(system), new Map([...users].sort().map((user) => [user, 1])), system);
-  }
-});
+}
 
 /** Resolves once the service takes no new connection. */
 async function untilRefused({ base }: ServiceProcess): Promise<void> {
@@ -100,22 +105,30 @@ async function untilRefused({ base }: ServiceProcess): Promise<void> {
   await until(isRefused, 'the end of new connections');
 }
 
-t.test('requests whose body is still coming are taken in to the end', async (t) => {
-  const service = await startServiceProcess(redis);
-  t.teardown(service.kill);
-  const rows = (name: string) =>
-    Array.from({ length: 50 }, (_, i) => event({ system: name, user_id: `u${i}`, timestamp }));
-  const lines = rows('ndjson').map((row) => `${JSON.stringify(row)}\n`);
-  const halves = [
-    await halfSent(service, '/api/v1/events/batch', 'application/json', JSON.stringify(rows('json'))),
-    await halfSent(service, '/api/v1/events/batch', 'application/x-ndjson', lines.join('')),
-  ];
-  service.child.kill('SIGTERM');
-  await untilRefused(service);
-  for (const half of halves) t.match(await half.finish(), { status: 201, body: { processed: 50 } });
-  t.same(await service.exited, [0, null]);
-  for (const system of ['json', 'ndjson']) t.equal((await counted(system)).size, 50, system);
-});
+for (const workers of ['1', '2']) {
+  t.test(`requests whose body is still coming are taken in to the end (workers: ${workers})`, async (t) => {
+    const service = await startServiceProcess(redis, { WORKERS: workers });
+    t.teardown(service.kill);
+    const rows = (name: string) =>
+      Array.from({ length: 50 }, (_, i) => event({ system: name, user_id: `u${i}`, timestamp }));
+    const lines = rows(`ndjson-${workers}`).map((row) => `${JSON.stringify(row)}\n`);
+    const halves = [
+      await halfSent(
+        service,
+        '/api/v1/events/batch',
+        'application/json',
+        JSON.stringify(rows(`json-${workers}`)),
+      ),
+      await halfSent(service, '/api/v1/events/batch', 'application/x-ndjson', lines.join('')),
+    ];
+    service.child.kill('SIGTERM');
+    await untilRefused(service);
+    for (const half of halves) t.match(await half.finish(), { status: 201, body: { processed: 50 } });
+    t.same(await service.exited, [0, null]);
+    for (const system of ['json', 'ndjson'])
+      t.equal((await counted(`${system}-${workers}`)).size, 50, system);
+  });
+}
 
 t.test('a new request on a connection that is still open is a 503 that ends it', async (t) => {
   const service = await startServiceProcess(redis);

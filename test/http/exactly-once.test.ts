@@ -23,9 +23,11 @@ const proxy = await startProxy(redis);
 const config = { BATCH_EVENTS_MAX: 500, REDIS_INGEST_TIMEOUT_MS: 150 };
 const throughProxy = { ...redis, socket: proxy.socket, url: proxy.socket };
 const failing = await startApp({ config, redis: throughProxy });
+const plain = await startApp({ config: { ...config, WRITER: 'plain' }, redis: throughProxy });
 const other = await startApp({ config, redis });
 t.teardown(async () => {
   await failing.stop();
+  await plain.stop();
   await other.stop();
   await proxy.stop();
   await redis.stop();
@@ -47,15 +49,16 @@ const streamSteps: typeof steps = [
 for (const [name, script, fault] of [...steps, ...streamSteps]) {
   for (const isStream of [false, true]) {
     if (script === shas.note && !isStream) continue;
-    for (const [again, bases] of [
-      ['the same process', [failing.base]],
-      ['another one', [other.base]],
+    for (const [by, { base }, again, bases] of [
+      ['', failing, 'the same process', [failing.base]],
+      ['', failing, 'another one', [other.base]],
+      [' by the plain writer', plain, 'another one', [other.base]],
     ] as const) {
-      t.test(`${isStream ? 'a stream' : 'a body'} cut ${name}, sent again to ${again}`, async (t) => {
-        await until(async () => (await fetch(`${failing.base}/readyz`)).ok, 'a connection');
+      t.test(`${isStream ? 'a stream' : 'a body'} cut ${name}${by}, sent again to ${again}`, async (t) => {
+        await until(async () => (await fetch(`${base}/readyz`)).ok, 'a connection');
         const body = bodyOf(wideRows(1_200).slice(0, isStream ? 1_200 : 500), isStream);
         proxy.arm(script, fault);
-        const first = await post(failing.base, body.text, body.headers);
+        const first = await post(base, body.text, body.headers);
         t.equal(first.status, 503);
         const last = await sendUntilStored(bases, body);
         t.match(last?.body, { accepted: body.rows.length });

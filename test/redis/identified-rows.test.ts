@@ -7,7 +7,7 @@ import { createEventReader } from '../../src/events/read-event.js';
 import { createSystemWrites } from '../../src/events/system-writes.js';
 import { systemKey } from '../../src/redis/keys.js';
 import { knownIdsHead } from '../../src/redis/known-ids.js';
-import { runPipeline } from '../../src/redis/pipeline.js';
+import { runPipeline, type Send } from '../../src/redis/pipeline.js';
 import { idHashBytes, writeIdHash } from '../../src/sketches/hash.js';
 import { bucketAt } from '../../src/windows/bucket.js';
 import { DAY_MS } from '../../src/windows/civil.js';
@@ -53,14 +53,14 @@ t.test('a part that loses a row to somebody else each time it is sent is stored 
     refoldRow(part, row, at, request);
   };
   const { filter, folder, metrics } = path;
+  const send: Send = (calls) => runPipeline(redis, calls, replyDeadlineMs);
   const writes = createSystemWrites({
-    redis,
+    send,
+    sharing: 'any',
     filter,
     folder,
     retention,
     clock: { now: () => now },
-    timeoutMs: replyDeadlineMs,
-    wait: { replicas: 0, timeoutMs: 0 },
     metrics,
     ids: { head, refold },
     randomId: () => 'epoch',
@@ -75,7 +75,7 @@ t.test('a part that loses a row to somebody else each time it is sent is stored 
   const planned = writes.plan(group.apart);
   const calls = planned.calls.map(({ call }) => call);
   const duplicates = new Map<number, number>();
-  const failures = await writes.settle(planned, await runPipeline(redis, calls, replyDeadlineMs), duplicates);
+  const failures = await writes.settle(planned, await send(calls), duplicates);
   t.strictSame(failures, []);
   t.strictSame(duplicates, new Map([[5, 31]]));
   t.strictSame(await redis.hvals(`${root}:count:events:day:${bucketAt('day', now).name}`), ['9']);

@@ -11,7 +11,7 @@ import { createSystemWrites } from '../../src/events/system-writes.js';
 import { directoryKeys, markerSuffix, purgeKey, suffixOf, systemKey } from '../../src/redis/keys.js';
 import { knownIdsSuffixes } from '../../src/redis/known-ids.js';
 import { encodePayload } from '../../src/redis/payload.js';
-import { callScript, type Outcome, readPipeline, runPipeline } from '../../src/redis/pipeline.js';
+import { callScript, type Outcome, readPipeline, runPipeline, type Send } from '../../src/redis/pipeline.js';
 import { type ScriptName, scripts } from '../../src/redis/scripts.js';
 import { parseRecord } from '../../src/redis/system-record.js';
 import { suffixesWritten } from '../../src/redis/written-keys.js';
@@ -130,41 +130,43 @@ t.test('what was stored under an earlier epoch is sent again in full', async (t)
   );
 });
 
-t.test(
-  'what a request has stored before a purge is sent again, where the rest of it came after',
-  async (t) => {
-    const path = await createWritePath({ socket: server.socket, clock });
-    t.teardown(() => path.close());
-    const { metrics, filter, folder } = path;
-    const timeoutMs = 5_000;
-    const writes = createSystemWrites({
-      redis,
-      filter,
-      folder,
-      retention,
-      clock,
-      timeoutMs,
-      wait: { replicas: 0, timeoutMs: 0 },
-      metrics,
-      randomId,
-    });
-    const { systems } = deltaOf(rowsAt(now, 4_000));
-    const planned = writes.plan([...systems.values()]);
-    t.ok(planned.calls.length > 2, `${planned.calls.length} calls`);
-    const outcomes: Outcome[] = [];
-    for (const [place, { call }] of planned.calls.entries()) {
-      if (place === planned.calls.length - 1) await redis.del(await redis.keys(`${root}*`));
-      outcomes.push(...(await runPipeline(redis, [call], timeoutMs)));
-    }
-    t.strictSame(await writes.settle(planned, outcomes, new Map()), []);
-    const [day, hour] = [bucketAt('day', now).name, bucketAt('hour', now).name];
-    t.strictSame(await redis.hvals(`${root}:count:events:day:${day}`), ['4000']);
-    t.equal(await redis.zscore(`${root}:top:event_types:hour:${hour}`, 'user_login'), '4000');
-    const users = await redis.pfcount(`${root}:hll:users:hour:${hour}`);
-    t.ok(Math.abs(users - 4_000) < 150, `${users} users`);
-    t.equal(filter.epochOf('s'), await redis.hget(root, 'epoch'), 'and is remembered');
-  },
-);
+for (const sharing of ['any', 'none'] as const) {
+  const what = `calls shared by ${sharing}`;
+  t.test(
+    `what a request has stored before a purge is sent again, where the rest came after (${what})`,
+    async (t) => {
+      const path = await createWritePath({ socket: server.socket, clock });
+      t.teardown(() => path.close());
+      const { metrics, filter, folder } = path;
+      const send: Send = (calls) => runPipeline(redis, calls, 5_000);
+      const writes = createSystemWrites({
+        send,
+        sharing,
+        filter,
+        folder,
+        retention,
+        clock,
+        metrics,
+        randomId,
+      });
+      const { systems } = deltaOf(rowsAt(now, 4_000));
+      const planned = writes.plan([...systems.values()]);
+      t.ok(planned.calls.length > 2, `${planned.calls.length} calls`);
+      const outcomes: Outcome[] = [];
+      for (const [place, { call }] of planned.calls.entries()) {
+        if (place === planned.calls.length - 1) await redis.del(await redis.keys(`${root}*`));
+        outcomes.push(...(await send([call])));
+      }
+      t.strictSame(await writes.settle(planned, outcomes, new Map()), []);
+      const [day, hour] = [bucketAt('day', now).name, bucketAt('hour', now).name];
+      t.strictSame(await redis.hvals(`${root}:count:events:day:${day}`), ['4000']);
+      t.equal(await redis.zscore(`${root}:top:event_types:hour:${hour}`, 'user_login'), '4000');
+      const users = await redis.pfcount(`${root}:hll:users:hour:${hour}`);
+      t.ok(Math.abs(users - 4_000) < 150, `${users} users`);
+      t.equal(filter.epochOf('s'), await redis.hget(root, 'epoch'), 'and is remembered');
+    },
+  );
+}
 
 t.test(
   'the last step is refused where more was written than it knows of, or under another epoch',
@@ -280,22 +282,17 @@ t.test('a system that gets events of too many days at once is a 503, in the end'
   const path = await createWritePath({ socket: server.socket, clock });
   t.teardown(() => path.close());
   // Whenever the record has begun anew, a year of days comes in before the last step.
+  const days = Array.from(
+    { length: 365 },
+    (_, i) => `d:roll:all:day:${bucketAt('day', now - i * DAY_MS).name}`,
+  );
   const busy = new Proxy(redis, {
     get(target, property) {
-      if (property !== 'pipeline') return Reflect.get(target, property, target);
-      return (...given: []) => {
-        const pipeline = target.pipeline(...given);
-        const exec = pipeline.exec.bind(pipeline);
-        pipeline.exec = (async () => {
-          const days = Array.from(
-            { length: 365 },
-            (_, i) => `d:roll:all:day:${bucketAt('day', now - i * DAY_MS).name}`,
-          );
-          if ((await target.hlen(root)) === 3)
-            await target.hset(root, Object.fromEntries(days.map((day) => [day, 1])));
-          return exec();
-        }) as typeof pipeline.exec;
-        return pipeline;
+      if (property !== 'call') return Reflect.get(target, property, target);
+      return async (name: string, args: (string | number | Buffer)[]) => {
+        if ((await target.hlen(root)) === 3)
+          await target.hset(root, Object.fromEntries(days.map((day) => [day, 1])));
+        return target.call(name, args);
       };
     },
   });

@@ -12,6 +12,8 @@ export interface ServiceProcess {
   /** Where it listens, `http://127.0.0.1:<port>`. */
   base: string;
   child: ChildProcess;
+  /** What it has logged. */
+  lines: readonly string[];
   /** Its exit code and signal, once it has ended. */
   exited: Promise<unknown[]>;
   /** Kills it. Harmless when called again. */
@@ -27,6 +29,7 @@ export async function launchServiceProcess(
     env: {
       ...process.env,
       REDIS_URL: redis.url,
+      WORKERS: '1',
       HOST: '127.0.0.1',
       PORT: '0',
       LOG_LEVEL: 'info',
@@ -55,7 +58,7 @@ export async function launchServiceProcess(
     });
     child.once('exit', () => reject(new Error(`the service ended:\n${lines.join('\n')}`)));
   });
-  return { base, child, exited, kill };
+  return { base, child, lines, exited, kill };
 }
 
 /** Starts the service on a free port and waits until it is ready. */

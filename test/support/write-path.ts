@@ -5,20 +5,18 @@
 import type { Redis } from 'ioredis';
 import { pino } from 'pino';
 import { monotonicClock } from '../../src/clock.js';
-import { loadConfig } from '../../src/config.js';
+import { type Config, loadConfig } from '../../src/config.js';
 import { createAdmission } from '../../src/events/admission.js';
 import { createDelta, type Delta, foldEvent } from '../../src/events/delta.js';
 import { createDigestFolder } from '../../src/events/digest-folder.js';
 import { createDirectory } from '../../src/events/directory.js';
-import { createEventReader, type ReadEvent } from '../../src/events/read-event.js';
-import { createRepeatFilter } from '../../src/events/repeat-filter.js';
-import { createSystemWrites } from '../../src/events/system-writes.js';
-import { createWriter } from '../../src/events/writer.js';
+import { copyEvent, createEventReader, type ReadEvent } from '../../src/events/read-event.js';
 import { createMetrics } from '../../src/metrics.js';
 import { connectionLimits, createConnection } from '../../src/redis/connection.js';
 import type { ReplicaWait } from '../../src/redis/pipeline.js';
 import { DAY_MS } from '../../src/windows/civil.js';
 import { type Retention, recordSeconds } from '../../src/windows/retention.js';
+import { openWriter } from '../../src/wiring/writers.js';
 import { until } from './until.js';
 
 export const retention: Retention = {
@@ -40,8 +38,7 @@ const reader = createEventReader(DAY_MS);
 export function readRow(row: Row, at = now): ReadEvent {
   const problem = reader.read({ event_type: 'api_access', system: 's', ...row }, at);
   if (problem) throw new Error(`${problem.code} ${problem.detail}`);
-  const { event } = reader;
-  return { ...event, numberKeys: [...event.numberKeys], numberValues: [...event.numberValues] };
+  return copyEvent(reader.event);
 }
 
 /** The delta of some rows, all of request 0 unless said otherwise. */
@@ -52,6 +49,7 @@ export function deltaOf(rows: readonly Row[], delta = createDelta(), request = 0
 
 interface WritePathOptions {
   socket: string;
+  writer?: Config['WRITER'];
   clock?: { now: () => number };
   timeoutMs?: number;
   pipelinesInFlightMax?: number;
@@ -76,7 +74,6 @@ export async function createWritePath(options: WritePathOptions) {
     log,
     random: () => 0,
   });
-  const filter = createRepeatFilter(options.filterValuesMax ?? 500_000);
   const folder = createDigestFolder({ redis, timeoutMs, metrics, log });
   const directory = createDirectory({
     redis,
@@ -85,33 +82,29 @@ export async function createWritePath(options: WritePathOptions) {
     recordSeconds: recordSeconds(retention),
     now: clock.now,
   });
-  const randomId = () => `id-${ids++}`;
-  const writes = createSystemWrites({
-    redis,
-    filter,
-    folder,
-    retention,
-    clock,
-    timeoutMs,
-    wait,
-    metrics,
-    randomId,
-  });
   const admission = createAdmission({
     requestsMax: 512,
     queueMsMax: 50,
     pendingBytesMax: options.pendingBytesMax ?? 64 * 1024 ** 2,
     clock: monotonicClock,
   });
-  const writer = createWriter({
+  const { writer, filter } = openWriter({
+    config: {
+      WRITER: options.writer ?? 'grouped',
+      REPEAT_FILTER_VALUES_MAX: options.filterValuesMax ?? 500_000,
+      PIPELINES_IN_FLIGHT_MAX: options.pipelinesInFlightMax ?? 2,
+    },
     redis,
     directory,
-    writes,
+    folder,
     admission,
-    pipelinesInFlightMax: options.pipelinesInFlightMax ?? 2,
+    retention,
+    clock,
     timeoutMs,
     wait,
     metrics,
+    ids: undefined,
+    randomId: () => `id-${ids++}`,
   });
   let loads = 0;
   redis.on('ready', () => {
@@ -139,7 +132,7 @@ export async function createWritePath(options: WritePathOptions) {
     store(rows: readonly Row[], bytes = 100): Promise<void> {
       const place = writer.join(bytes);
       const minutesFrom = clock.now() - retention.minute;
-      for (const row of rows) foldEvent(place.delta, readRow(row), place.request, minutesFrom);
+      for (const row of rows) place.take(readRow(row), minutesFrom);
       return place.stored.then(() => undefined);
     },
     async close(): Promise<void> {

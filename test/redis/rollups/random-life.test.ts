@@ -23,7 +23,7 @@ const travel = createTravel(redis);
 const { clock } = travel;
 const writers = [
   await createWritePath({ socket: server.socket, clock }),
-  await createWritePath({ socket: server.socket, clock }),
+  await createWritePath({ socket: server.socket, clock, writer: 'plain' }),
 ];
 const processes = [
   await createRollupProcess({ socket: server.socket, holderId: 'one', clock }),
