@@ -36,6 +36,7 @@ export interface Marker {
 }
 
 export interface SystemDelta {
+  /** Its name, or that of a shard of it (placement.ts). */
   system: string;
   /** Where it must be stored as one part, once. */
   marker: Marker | undefined;
@@ -110,9 +111,16 @@ function bucketOf(system: SystemDelta, minute: number, isMinuteKept: boolean): B
  * Adds one event.
  * @param request which request it came with
  * @param minutesFrom instant (ms) from which minutes are kept
+ * @param name of what it is stored under, its system or a shard of it
  */
-export function foldEvent(delta: Delta, event: ReadEvent, request: number, minutesFrom: number): void {
-  const system = systemOf(delta, event.system);
+export function foldEvent(
+  delta: Delta,
+  event: ReadEvent,
+  request: number,
+  minutesFrom: number,
+  name = event.system,
+): void {
+  const system = systemOf(delta, name);
   const { at, numberKeys } = event;
   const minute = Math.floor(at / MINUTE_MS);
   const bucket = bucketOf(system, minute, (minute + 1) * MINUTE_MS >= minutesFrom);

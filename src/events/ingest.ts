@@ -19,6 +19,7 @@ import type { Directory } from './directory.js';
 import type { Chunk } from './formats/ndjson.js';
 import { malformedLine, oversizedLine } from './formats/rows.js';
 import type { MarkedRows } from './marked-rows.js';
+import type { Placement } from './placement.js';
 import { createEventReader, type ReadEvent, type RowProblem } from './read-event.js';
 import type { Place, Writer } from './writer.js';
 
@@ -46,6 +47,8 @@ interface IngestDependencies {
   metrics: Metrics;
   /** Undefined where ids are kept as they come. */
   pseudonyms: Pseudonyms | undefined;
+  /** Undefined where no system is spread over shards. */
+  placement: Placement | undefined;
   futureMsMax: number;
   /** Milliseconds that minute buckets are kept. */
   minuteRetentionMs: number;
@@ -85,7 +88,8 @@ const lineProblems = new Map<unknown, RowProblem>([
 ]);
 
 export function createIngest(dependencies: IngestDependencies) {
-  const { writer, directory, clock, metrics, pseudonyms, futureMsMax, minuteRetentionMs } = dependencies;
+  const { writer, directory, clock, metrics, pseudonyms, placement, futureMsMax, minuteRetentionMs } =
+    dependencies;
   const reader = createEventReader(futureMsMax);
 
   function readRow(row: unknown, now: number, allowed: AllowedSystems): RowProblem | undefined {
@@ -173,7 +177,8 @@ export function createIngest(dependencies: IngestDependencies) {
         if (!problem) {
           if (pseudonyms) pseudonyms.replaceIn(event);
           const delta = marked ? marked.nextDelta(event.system) : place.delta;
-          foldEvent(delta, event, place.request, minutesFrom);
+          const name = placement && !marked ? placement.shardOf(event) : event.system;
+          foldEvent(delta, event, place.request, minutesFrom, name);
           accepted++;
           account.lastAt = event.at;
         }

@@ -15,7 +15,7 @@
  */
 import { Problem } from '../errors.js';
 import type { Metrics } from '../metrics.js';
-import { systemKey } from '../redis/keys.js';
+import { systemKey, systemOfShard } from '../redis/keys.js';
 import {
   isReachable,
   leaveIfAsked,
@@ -25,7 +25,7 @@ import {
   type Store,
 } from '../redis/pipeline.js';
 import type { Admission } from './admission.js';
-import { createDelta, type Delta, type SystemDelta } from './delta.js';
+import { createDelta, type Delta } from './delta.js';
 import type { Directory } from './directory.js';
 import { overloaded } from './shedding.js';
 import type { Failure, SystemWrites } from './system-writes.js';
@@ -88,12 +88,11 @@ export function createWriter(dependencies: WriterDependencies) {
     const failures: Failure[] = [];
     for (const registration of registrations) {
       const outcome = outcomes.shift() as Outcome;
-      for (const [system] of outcome.error ? registration.entries : []) {
-        failures.push({
-          delta: group.delta.systems.get(system) as SystemDelta,
-          error: outcome.error as Error,
-          isPartial: false,
-        });
+      if (outcome.error) {
+        const { error } = outcome;
+        const missing = new Set(registration.entries.map(([system]) => system));
+        const deltas = systems.filter(({ system }) => missing.has(systemOfShard(system)));
+        failures.push(...deltas.map((delta) => ({ delta, error, isPartial: false })));
       }
       directory.settle(registration, outcome);
     }

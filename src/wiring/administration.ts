@@ -7,10 +7,12 @@ import type { Clock } from '../clock.js';
 import type { Config } from '../config.js';
 import type { Metrics } from '../metrics.js';
 import type { Store } from '../redis/pipeline.js';
+import type { Shards } from '../redis/shards.js';
 import type { Retention } from '../windows/retention.js';
 
 interface AdministrationDependencies {
   redis: Store;
+  shards: Shards;
   config: Config;
   retention: Retention;
   clock: Clock;
@@ -20,14 +22,16 @@ interface AdministrationDependencies {
 }
 
 export function createAdministration(dependencies: AdministrationDependencies) {
-  const { redis, config, retention, clock, metrics, randomId, invalidate } = dependencies;
-  const admin = { redis, clock, timeoutMs: config.REDIS_INGEST_TIMEOUT_MS };
+  const { redis, shards, config, retention, clock, metrics, randomId, invalidate } = dependencies;
+  const { shardsOf } = shards;
+  const admin = { redis, shardsOf, clock, timeoutMs: config.REDIS_INGEST_TIMEOUT_MS };
   const purge = createPurge({
     ...admin,
     tickets: createTickets(admin, randomId),
     retention,
     claimsKeptMs: config.IDEMPOTENCY_SECONDS * 1_000,
     randomId,
+    forgetShards: shards.forget,
     invalidate: (systems) => invalidate({ systems }),
     removedKeys: (count) => metrics.purgedKeys.inc(count),
   });

@@ -10,6 +10,7 @@ import { createDigestFolder } from '../events/digest-folder.js';
 import { createDirectory } from '../events/directory.js';
 import { createIngest } from '../events/ingest.js';
 import { createOnce } from '../events/once.js';
+import { createPlacement } from '../events/placement.js';
 import { createRepeatFilter } from '../events/repeat-filter.js';
 import { createSystemWrites } from '../events/system-writes.js';
 import { createWriter } from '../events/writer.js';
@@ -17,10 +18,14 @@ import type { Metrics } from '../metrics.js';
 import type { Pseudonyms } from '../privacy/pseudonyms.js';
 import { createClaims } from '../redis/claims.js';
 import type { Store } from '../redis/pipeline.js';
+import type { Shards } from '../redis/shards.js';
+import type { Spread } from '../redis/spread.js';
 import { type Retention, recordSeconds } from '../windows/retention.js';
 
 interface WritePathDependencies {
   redis: Store;
+  spread: Spread;
+  shards: Shards;
   config: Config;
   retention: Retention;
   clock: Clock;
@@ -31,13 +36,16 @@ interface WritePathDependencies {
 }
 
 export function createWritePath(dependencies: WritePathDependencies) {
-  const { redis, config, retention, clock, metrics, log, randomId, pseudonyms } = dependencies;
+  const { redis, spread, shards, config, retention, clock, metrics, log, randomId, pseudonyms } =
+    dependencies;
   const timeoutMs = config.REDIS_INGEST_TIMEOUT_MS;
   const wait = { replicas: config.INGEST_WAIT_REPLICAS, timeoutMs: config.INGEST_WAIT_MS };
   const filter = createRepeatFilter(config.REPEAT_FILTER_VALUES_MAX);
   const folder = createDigestFolder({ redis, timeoutMs, metrics, log });
+  const placement = createPlacement(spread);
   const directory = createDirectory({
     redis,
+    shards,
     systemsMax: config.SYSTEMS_MAX,
     timeoutMs,
     recordSeconds: recordSeconds(retention),
@@ -77,6 +85,7 @@ export function createWritePath(dependencies: WritePathDependencies) {
     clock,
     metrics,
     pseudonyms,
+    placement,
     futureMsMax: config.FUTURE_SECONDS_MAX * 1_000,
     minuteRetentionMs: retention.minute,
   });
@@ -89,7 +98,7 @@ export function createWritePath(dependencies: WritePathDependencies) {
     randomId,
   });
   const limits = { rowsMax: config.BATCH_EVENTS_MAX, bytesMax: config.BODY_BYTES_MAX };
-  const once = createOnce({ claims, redis, directory, limits, clock, timeoutMs, metrics });
+  const once = createOnce({ claims, redis, directory, limits, placement, clock, timeoutMs, metrics });
   const shedding = {
     admission,
     eventLoopDelayMsMax: config.EVENT_LOOP_DELAY_MS_MAX,

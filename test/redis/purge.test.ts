@@ -35,13 +35,14 @@ t.beforeEach(async () => {
 
 let ids = 0;
 const randomId = () => `purge-${ids++}`;
-const admin = { redis, clock, timeoutMs: 5_000 };
+const admin = { redis, shardsOf: (system: string) => [system], clock, timeoutMs: 5_000 };
 const purge = createPurge({
   ...admin,
   tickets: createTickets(admin, randomId),
   retention,
   claimsKeptMs: DAY_MS,
   randomId,
+  forgetShards: async () => undefined,
   invalidate: async () => undefined,
   removedKeys: () => undefined,
 });
@@ -303,6 +304,7 @@ t.test('a system that gets events of too many days at once is a 503, in the end'
     retention,
     claimsKeptMs: DAY_MS,
     randomId,
+    forgetShards: async () => undefined,
     invalidate: async () => undefined,
     removedKeys: () => undefined,
   });

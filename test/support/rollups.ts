@@ -59,7 +59,16 @@ export async function createRollupProcess({ socket, holderId, clock, timeoutMs =
   } as const;
   const redis = createConnection({ ...connection, metrics, log, random: () => 0 });
   await until(() => redis.status === 'ready', 'a connection to Redis');
-  const rollups = createRollups({ redis, retention, holderId, clock, timeoutMs, metrics, log });
+  const rollups = createRollups({
+    redis,
+    shardsOf: (system) => [system],
+    retention,
+    holderId,
+    clock,
+    timeoutMs,
+    metrics,
+    log,
+  });
   return {
     ...rollups,
     metrics,

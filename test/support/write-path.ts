@@ -17,6 +17,7 @@ import { createWriter } from '../../src/events/writer.js';
 import { createMetrics } from '../../src/metrics.js';
 import { connectionLimits, createConnection } from '../../src/redis/connection.js';
 import type { ReplicaWait } from '../../src/redis/pipeline.js';
+import { createShards } from '../../src/redis/shards.js';
 import { DAY_MS } from '../../src/windows/civil.js';
 import { type Retention, recordSeconds } from '../../src/windows/retention.js';
 import { until } from './until.js';
@@ -78,11 +79,13 @@ export async function createWritePath(options: WritePathOptions) {
   });
   const filter = createRepeatFilter(options.filterValuesMax ?? 500_000);
   const folder = createDigestFolder({ redis, timeoutMs, metrics, log });
+  const keptSeconds = recordSeconds(retention);
   const directory = createDirectory({
     redis,
+    shards: createShards({ redis, spread: new Map(), keptSeconds, clock, timeoutMs }),
     systemsMax: options.systemsMax ?? 10_000,
     timeoutMs,
-    recordSeconds: recordSeconds(retention),
+    recordSeconds: keptSeconds,
     now: clock.now,
   });
   const randomId = () => `id-${ids++}`;
