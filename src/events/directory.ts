@@ -192,7 +192,7 @@ export function createDirectory(dependencies: DirectoryDependencies) {
       const outcomes = await runPipeline(redis, calls, timeoutMs);
       for (const [place, [system, at]] of looking.entries()) {
         const own = outcomes.splice(0, records[place].length);
-        if (own.some(({ error, ...outcome }) => !error && 'reply' in outcome && outcome.reply !== 0)) {
+        if (own.some((outcome) => !outcome.error && outcome.reply !== 0)) {
           known.set(system, at);
           later.set(system, at);
         } else if (own.some(({ error }) => error) && !doubtful.has(system)) {

@@ -1,6 +1,7 @@
 /**
- * Time passes over a system that is spread: its days are folded by the shard, hours and days expire, and at every
- * instant the answers and what they say to cover are those of the same events in a service that spreads nothing.
+ * Time passes over a system that was spread, more and less over time: its days are folded by the shard, hours and days
+ * expire, and at every instant the answers and what they say to cover are those of the same events in a service that
+ * spreads nothing.
  */
 import { Redis } from 'ioredis';
 import t from 'tap';
@@ -8,18 +9,33 @@ import { shardNames } from '../../src/redis/shard-names.js';
 import { startApp } from '../support/app.js';
 import { historyEnd, makeHistory } from '../support/history.js';
 import { compliance, get, postRows } from '../support/http.js';
+import { startRedis } from '../support/redis-server.js';
 import { createRollupProcess } from '../support/rollups.js';
 import { letPass } from '../support/time-travel.js';
 import { distinctMetricNames, topMetricNames } from '../support/truth.js';
 
 const DAY = 86_400_000;
-const shards = 4;
+const shardsMost = 6;
 const clock = { at: historyEnd, now: () => clock.at };
 const plain = await startApp({ clock });
-const spread = await startApp({ clock, config: { SYSTEM_SHARDS: `crm=${shards}` } });
+const server = await startRedis();
+const events = makeHistory(400, 5).sort((a, b) => Date.parse(a.timestamp) - Date.parse(b.timestamp));
+await postRows(plain.base, events);
+
+/** Stores the next events in a service with some setting. */
+async function storeSpread(shards: number, count: number) {
+  const config = shards > 1 ? { SYSTEM_SHARDS: `crm=${shards}` } : {};
+  const app = await startApp({ clock, redis: server, config });
+  await postRows(app.base, rest.splice(0, count));
+  return app;
+}
+const rest = [...events];
+await (await storeSpread(1, 100)).stop();
+await (await storeSpread(shardsMost, 150)).stop();
+const spread = { ...(await storeSpread(3, 150)), redis: server };
 const services = [plain, spread];
 const connections = services.map(({ redis }) => new Redis(redis.url, { protocol: 2 }));
-const shardsOf = (system: string) => shardNames(system, system === 'crm' ? shards : 1);
+const shardsOf = (system: string) => shardNames(system, system === 'crm' ? shardsMost : 1);
 const leaders = await Promise.all(
   services.map(({ redis: { socket } }, i) =>
     createRollupProcess({ socket, holderId: 'one', clock, ...(i === 1 ? { shardsOf } : {}) }),
@@ -29,9 +45,8 @@ t.teardown(async () => {
   for (const { close } of leaders) close();
   for (const connection of connections) connection.disconnect();
   for (const { stop } of services) await stop();
+  await server.stop();
 });
-
-for (const { base } of services) await postRows(base, makeHistory(400, 5));
 
 /** Lets time pass until so many days after the events, and folds what is due. */
 async function travel(days: number): Promise<void> {
