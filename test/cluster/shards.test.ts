@@ -4,7 +4,7 @@ import { systemKey } from '../../src/redis/keys.js';
 import { shardNames } from '../../src/redis/shard-names.js';
 import { startApp, startAppOn } from '../support/app.js';
 import { clock } from '../support/cli-events.js';
-import { compliance, event, get, json, postRows, send } from '../support/http.js';
+import { compliance, event, get, postRows, purge } from '../support/http.js';
 import { pick, seededRandom } from '../support/random.js';
 import { startCluster } from '../support/redis-cluster.js';
 import { until } from '../support/until.js';
@@ -98,17 +98,8 @@ t.test('a request with a key counts once, however often it is sent', async (t) =
 t.test('an operator sees and purges it on all masters', async (t) => {
   const keys = (await cluster.keys()).flat().filter(isOfHot);
   t.match((await get(many.base, '/api/v1/admin/systems/hot')).body, { system: 'hot', keys: keys.length });
-  const purge = async (body: object) => {
-    const message = {
-      method: 'POST',
-      path: '/api/v1/admin/purge',
-      headers: json,
-      body: JSON.stringify(body),
-    };
-    return (await send<{ confirm: string }>(many.base, message)).body;
-  };
-  const { confirm } = await purge({ system: 'hot' });
-  t.match(await purge({ confirm }), { done: true, removed_keys: keys.length });
+  const { confirm } = (await purge(many.base, { system: 'hot' })).body;
+  t.match((await purge(many.base, { confirm })).body, { done: true, removed_keys: keys.length });
   t.strictSame((await cluster.keys()).flat().filter(isOfHot), []);
 });
 

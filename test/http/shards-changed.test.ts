@@ -7,7 +7,7 @@ import t, { type Test } from 'tap';
 import { directoryKeys, parseKey } from '../../src/redis/keys.js';
 import { shardNames } from '../../src/redis/shard-names.js';
 import { startApp } from '../support/app.js';
-import { compliance, event, get, json, postRows, send } from '../support/http.js';
+import { compliance, event, get, postRows, purge, send } from '../support/http.js';
 import { startRedis } from '../support/redis-server.js';
 import { until } from '../support/until.js';
 
@@ -93,29 +93,18 @@ t.test('a purge leaves no key of any shard, nor that it was spread where it is n
   const { base } = await serve(t, 'crm=2');
   const all = await redis.keys('pt:{crm*');
   t.ok((await shardsWritten()).length === 8);
-  const purge = async (body: object) => {
-    const message = {
-      method: 'POST',
-      path: '/api/v1/admin/purge',
-      headers: json,
-      body: JSON.stringify(body),
-    };
-    const answer = await send<{ confirm: string; done: boolean; systems: number }>(base, message);
-    t.equal(answer.status, 200, answer.text);
-    return answer.body;
-  };
-  const dry = await purge({ system: 'crm' });
+  const dry = (await purge(base, { system: 'crm' })).body;
   t.match(dry, { would_remove: { keys: all.length }, systems: 1, systems_named: ['crm'] });
   t.equal((await redis.keys('pt:{crm*')).length, all.length, 'a dry run deletes nothing');
-  t.match(await purge({ confirm: dry.confirm }), { done: true, systems: 0 });
+  t.match(await purge(base, { confirm: dry.confirm }), { status: 200, body: { done: true, systems: 0 } });
   t.strictSame(await redis.keys('pt:{crm*'), []);
   t.strictSame(await redis.zrange(directoryKeys.shards, '0', '-1'), ['2:crm', '3:other']);
   t.equal(await count(base), 0);
   t.equal(await count(base, 'other'), 30, 'the other one stays');
   await storeUsers(base, 20);
   t.equal(await count(base), 20);
-  const pattern = await purge({ pattern: 'o*' });
-  t.match(await purge({ confirm: pattern.confirm }), { done: true });
+  const pattern = (await purge(base, { pattern: 'o*' })).body;
+  t.match((await purge(base, { confirm: pattern.confirm })).body, { done: true });
   t.strictSame(await redis.keys('pt:{other*'), []);
   t.strictSame(await redis.zrange(directoryKeys.shards, '0', '-1'), ['2:crm']);
 });
@@ -131,17 +120,8 @@ t.test('a purge while events come in loses none of after it', async (t) => {
       stored += 7;
     }
   })();
-  const purge = async (body: object) => {
-    const message = {
-      method: 'POST',
-      path: '/api/v1/admin/purge',
-      headers: json,
-      body: JSON.stringify(body),
-    };
-    return (await send<{ confirm: string; done: boolean }>(base, message)).body;
-  };
-  const { confirm } = await purge({ system: 'crm' });
-  t.match(await purge({ confirm }), { done: true });
+  const { confirm } = (await purge(base, { system: 'crm' })).body;
+  t.match((await purge(base, { confirm })).body, { done: true });
   const sure = stored;
   await until(async () => stored > sure + 30, 'events after it');
   isOver = true;
