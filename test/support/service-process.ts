@@ -18,9 +18,9 @@ export interface ServiceProcess {
   kill(): Promise<void>;
 }
 
-/** Starts the service on a free port and waits until it is ready. */
-export async function startServiceProcess(
-  redis: TestRedis,
+/** Starts the service on a free port and waits until it listens. */
+export async function launchServiceProcess(
+  redis: Pick<TestRedis, 'url'>,
   env: Record<string, string> = {},
 ): Promise<ServiceProcess> {
   const child = spawn(process.execPath, [script], {
@@ -55,6 +55,14 @@ export async function startServiceProcess(
     });
     child.once('exit', () => reject(new Error(`the service ended:\n${lines.join('\n')}`)));
   });
-  await until(async () => (await fetch(`${base}/readyz`)).ok, 'a service that is ready');
   return { base, child, exited, kill };
+}
+
+/** Starts the service on a free port and waits until it is ready. */
+export async function startServiceProcess(
+  ...how: Parameters<typeof launchServiceProcess>
+): Promise<ServiceProcess> {
+  const service = await launchServiceProcess(...how);
+  await until(async () => (await fetch(`${service.base}/readyz`)).ok, 'a service that is ready');
+  return service;
 }

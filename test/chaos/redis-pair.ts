@@ -7,16 +7,15 @@ import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as pause } from 'node:timers/promises';
 import { Redis } from 'ioredis';
+import { freePort } from '../support/replication.js';
+import { until } from '../support/until.js';
 
 interface Node {
   port: number;
   dir: string;
   child: ChildProcess;
 }
-
-const POLL_MS = 20;
 
 function spawnNode(port: number, dir: string, of?: number): Node {
   const fixed = ['--port', String(port), '--bind', '127.0.0.1', '--dir', dir, '--save', ''];
@@ -38,28 +37,30 @@ async function withNode<Result>(port: number, use: (redis: Redis) => Promise<Res
   }
 }
 
-async function until(port: number, isSo: (info: string) => boolean): Promise<void> {
-  for (;;) {
-    const info = await withNode(port, (redis) => redis.info()).catch(() => '');
-    if (isSo(info)) return;
-    await pause(POLL_MS);
-  }
-}
-const isUp = (info: string) => info.includes('redis_version') && !info.includes('loading:1');
-const isLinked = (info: string) => info.includes('master_link_status:up');
+const infoOf = (port: number) => withNode(port, (redis) => redis.info()).catch(() => '');
 
-async function kill(node: Node): Promise<void> {
+const untilUp = ({ port }: Node) =>
+  until(async () => {
+    const info = await infoOf(port);
+    return info.includes('redis_version') && !info.includes('loading:1');
+  }, 'Redis with its data');
+
+const untilLinked = ({ port }: Node) =>
+  until(async () => (await infoOf(port)).includes('master_link_status:up'), 'a replica that follows');
+
+async function end(node: Node, signal: NodeJS.Signals): Promise<void> {
   const ended = once(node.child, 'exit');
-  node.child.kill('SIGKILL');
+  node.child.kill(signal);
   await ended;
 }
 
-export async function startRedisPair(ports: readonly [number, number]) {
+export async function startRedisPair() {
+  const ports = [await freePort(), await freePort()];
   const dirs = ports.map(() => mkdtempSync(join(tmpdir(), 'pt-chaos-')));
   let primary = spawnNode(ports[0], dirs[0]);
-  await until(primary.port, isUp);
+  await untilUp(primary);
   let replica = spawnNode(ports[1], dirs[1], primary.port);
-  await until(replica.port, isLinked);
+  await untilLinked(replica);
   const killAll = () => {
     for (const { child } of [primary, replica]) child.kill('SIGKILL');
   };
@@ -70,26 +71,26 @@ export async function startRedisPair(ports: readonly [number, number]) {
       return primary.port;
     },
     ask: <Result>(use: (redis: Redis) => Promise<Result>) => withNode(primary.port, use),
-    /** kill -9, and up again with what its file holds; the replica follows it again. */
-    async restart(): Promise<void> {
-      await kill(primary);
+    /** Ended by a signal, and up again with what its file holds; the replica follows it again. */
+    async restart(signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
+      await end(primary, signal);
       primary = spawnNode(primary.port, primary.dir);
-      await until(primary.port, isUp);
-      await until(replica.port, isLinked);
+      await untilUp(primary);
+      await untilLinked(replica);
     },
     /** The primary is killed and the replica takes its place; what was the primary comes back as replica. */
     async failOver(switchOver: (port: number) => void): Promise<void> {
       const lost = primary;
-      await kill(lost);
+      await end(lost, 'SIGKILL');
       await withNode(replica.port, (redis) => redis.replicaof('NO', 'ONE'));
       primary = replica;
       switchOver(primary.port);
       replica = spawnNode(lost.port, lost.dir, primary.port);
-      await until(replica.port, isLinked);
+      await untilLinked(replica);
     },
     async stop(): Promise<void> {
       process.removeListener('exit', killAll);
-      await Promise.all([kill(primary), kill(replica)]);
+      await Promise.all([primary, replica].map((node) => end(node, 'SIGKILL')));
       for (const dir of dirs) rmSync(dir, { recursive: true, force: true });
     },
   };
