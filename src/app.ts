@@ -89,8 +89,14 @@ async function createParts({ keys: given, ...options }: AppOptions) {
   const redis = openConnections({ address, config, metrics, log });
   const shared = { config, retention, clock, metrics, log, randomId, pseudonyms };
   const timeoutMs = config.REDIS_INGEST_TIMEOUT_MS;
-  const keptSeconds = recordSeconds(retention);
-  const shards = createShards({ redis: redis.write, spread, keptSeconds, clock, timeoutMs });
+  const shards = createShards({
+    redis: redis.write,
+    spread,
+    keptSeconds: recordSeconds(retention),
+    claimsKeptSeconds: config.IDEMPOTENCY_SECONDS,
+    clock,
+    timeoutMs,
+  });
   const { shardsOf } = shards;
   const write = createWritePath({ redis: redis.write, spread, shards, ...shared });
   const read = createReadPath({ redis: redis.read, shardsOf, ...shared });

@@ -52,7 +52,7 @@ interface PurgeDependencies extends AdminRedis {
   /** How long requests with an idempotency key are known, milliseconds. */
   claimsKeptMs: number;
   randomId: () => string;
-  /** Has forgotten how systems were spread of which nothing is left. */
+  /** Ends the notes of how systems are spread, of those of which nothing is left. */
   forgetShards: (systems: readonly string[]) => Promise<void>;
   /** Has answers about systems computed anew, everywhere. */
   invalidate: (systems: readonly string[]) => Promise<void>;

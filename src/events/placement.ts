@@ -9,7 +9,6 @@
  * A part of a request with an idempotency key goes by its marker as a whole: the same in every try, whatever it holds.
  * How many shards there are is part of the claim for that, so another setting does not move it either.
  */
-
 import { shardNames } from '../redis/shard-names.js';
 import { type Spread, spreadText } from '../redis/spread.js';
 import type { ReadEvent } from './read-event.js';

@@ -8,7 +8,8 @@
  * in full a second later everywhere. Until the first look nothing is known and nothing is answered: half an answer might
  * be kept. Redis down: what is known stays known.
  *
- * With the name of a purged system go its notes, but for those that are in use here.
+ * Of a purged system the notes end as soon as nothing can be written under them any more: the time that claims of
+ * requests are kept, since these are finished as they were begun. Where a number is in use its note is renewed at once.
  */
 import type { Clock } from '../clock.js';
 import { Problem } from '../errors.js';
@@ -24,6 +25,8 @@ interface ShardsDependencies {
   spread: Spread;
   /** How long what is written may live, seconds. */
   keptSeconds: number;
+  /** How long a request with an idempotency key may come back, seconds. */
+  claimsKeptSeconds: number;
   clock: Clock;
   timeoutMs: number;
 }
@@ -41,11 +44,13 @@ function namesOf(notes: Iterable<string>): Map<string, readonly string[]> {
   return new Map([...most].map(([system, shards]) => [system, shardNames(system, shards)]));
 }
 
-export function createShards({ redis, spread, keptSeconds, clock, timeoutMs }: ShardsDependencies) {
+export function createShards(dependencies: ShardsDependencies) {
+  const { redis, spread, keptSeconds, claimsKeptSeconds, clock, timeoutMs } = dependencies;
   const own = [...spread].map(([system, shards]) => noteOf(system, shards));
   const ownPayload = encodePayload(own);
   let noted: readonly string[] | undefined;
   let names = new Map<string, readonly string[]>();
+  const nowSeconds = () => Math.floor(clock.now() / 1_000);
 
   const shardsOf: ShardsOf = (system) => {
     if (!noted) throw new Problem('redis_unavailable', 'it is not known yet how systems are spread');
@@ -58,7 +63,7 @@ export function createShards({ redis, spread, keptSeconds, clock, timeoutMs }: S
 
     /** Notes what is set here, and learns what is noted. @throws what Redis or the connection fails with */
     async look(): Promise<void> {
-      const terms = [Math.floor(clock.now() / 1_000), keptSeconds, ownPayload];
+      const terms = [nowSeconds(), keptSeconds, ownPayload];
       const look = callScript(scripts['note-shards-1'], [directoryKeys.shards], terms);
       const [reply] = (await readPipeline(redis, [look], timeoutMs)) as [string[]];
       const isKnown = noted?.length === reply.length && reply.every((note, i) => note === noted?.[i]);
@@ -67,13 +72,14 @@ export function createShards({ redis, spread, keptSeconds, clock, timeoutMs }: S
       noted = reply;
     },
 
-    /** Forgets systems of which nothing is left. @throws what Redis or the connection fails with */
+    /** Ends the notes of systems of which nothing is left. @throws what Redis or the connection fails with */
     async forget(systems: readonly string[]): Promise<void> {
       const gone = new Set(systems);
-      const notes = (noted ?? []).filter((note) => gone.has(systemOf(note)) && !own.includes(note));
-      if (notes.length > 0) {
-        await readPipeline(redis, [call('ZREM', directoryKeys.shards, ...notes)], timeoutMs);
-      }
+      const notes = (noted ?? []).filter((note) => gone.has(systemOf(note)));
+      if (notes.length === 0) return;
+      const end = nowSeconds() + claimsKeptSeconds;
+      const ends = notes.flatMap((note) => [end, note]);
+      await readPipeline(redis, [call('ZADD', directoryKeys.shards, 'XX', 'LT', ...ends)], timeoutMs);
     },
   };
 }

@@ -2,6 +2,8 @@
  * A system that is spread over shards is asked about as if it were not: whatever is asked, the answers are those of the
  * same events in a service that spreads nothing. Exactly, where sketches merge exactly; else within their bounds.
  */
+import { deepStrictEqual } from 'node:assert';
+import fc from 'fast-check';
 import { Redis } from 'ioredis';
 import t, { type Test } from 'tap';
 import { parseKey } from '../../src/redis/keys.js';
@@ -21,8 +23,10 @@ const plain = await startApp({ clock });
 const spread = await startApp({ clock, config: { SYSTEM_SHARDS: setting } });
 const services = [plain, spread];
 const redis = new Redis(spread.redis.url, { protocol: 2 });
+const plainRedis = new Redis(plain.redis.url, { protocol: 2 });
 t.teardown(async () => {
   redis.disconnect();
+  plainRedis.disconnect();
   for (const { stop } of services) await stop();
 });
 
@@ -182,4 +186,55 @@ t.test('an operator is shown one system with the keys of all its shards', async 
   t.strictSame([...listed].sort(), own.sort());
   const shard = own.find((key) => key.includes('#') && key.includes(':hll:')) ?? '';
   t.match(await ask(spread.base, `/api/v1/admin/keys/${encodeURIComponent(shard)}`), { key: shard, system });
+});
+
+const value = (prefix: string, most: number) =>
+  fc.option(
+    fc.nat({ max: most }).map((number) => `${prefix}${number}`),
+    { nil: undefined },
+  );
+const anyEvent = fc.record({
+  event_type: fc.constantFrom('user_login', 'api_access', 'security_event'),
+  user_id: value('u', 30),
+  session_id: value('s', 60),
+  timestamp: fc.nat({ max: 3 * DAY }).map((ago) => iso(historyEnd - ago)),
+  metadata: fc.record({
+    ip: value('10.0.0.', 20),
+    endpoint: value('/', 5),
+    status: fc.constantFrom('failed', 'success'),
+    latency_ms: fc.nat({ max: 1_000 }),
+  }),
+});
+
+t.test('whatever the events are, with ids or without, one by one or together', async (t) => {
+  const asked = (system: string) => [
+    ...distinctMetricNames.map((metric) => compliance(`distinct/${metric}`, { system, window: '1w' })),
+    ...topMetricNames.map((metric) => compliance(`top/${metric}`, { system, window: '1d', k: 100 })),
+    compliance('timeseries/events', { system, ...range(1) }),
+    compliance('top/endpoints', { system, ...range(2.5) }),
+  ];
+  let runs = 0;
+  const sameAnswers = fc.asyncProperty(
+    fc.array(fc.array(anyEvent, { minLength: 1, maxLength: 40 }), { minLength: 1, maxLength: 4 }),
+    fc.constantFrom(...systems),
+    async (requests, system) => {
+      await Promise.all([redis.flushall(), plainRedis.flushall()]);
+      for (const { base } of services) {
+        for (const rows of requests) {
+          const { status, text } = await postRows(
+            base,
+            rows.map((row) => ({ ...row, system })),
+          );
+          if (status !== 201) throw new Error(text);
+        }
+      }
+      for (const path of asked(system)) {
+        const [there, here] = await Promise.all([ask(plain.base, path), ask(spread.base, path)]);
+        deepStrictEqual(here, there, path);
+      }
+      runs++;
+    },
+  );
+  await fc.assert(sameAnswers, { seed: 4, numRuns: 25 });
+  t.equal(runs, 25);
 });

@@ -9,6 +9,7 @@ import { startRedis } from '../support/redis-server.js';
 const server = await startRedis();
 const redis = new Redis(server.url, { protocol: 2 });
 const keptSeconds = 1_000_000;
+const claimsKeptSeconds = 1_000;
 const clock = { at: Date.UTC(2026, 0, 31), now: () => clock.at };
 t.teardown(async () => {
   redis.disconnect();
@@ -17,7 +18,14 @@ t.teardown(async () => {
 t.beforeEach(() => redis.flushall());
 
 const shardsWith = (spread: Record<string, number>) =>
-  createShards({ redis, spread: new Map(Object.entries(spread)), keptSeconds, clock, timeoutMs: 5_000 });
+  createShards({
+    redis,
+    spread: new Map(Object.entries(spread)),
+    keptSeconds,
+    claimsKeptSeconds,
+    clock,
+    timeoutMs: 5_000,
+  });
 const notes = async () => redis.zrange(directoryKeys.shards, '0', '-1', 'WITHSCORES');
 const counts = ({ shardsOf }: ReturnType<typeof shardsWith>, ...systems: string[]) =>
   systems.map((system) => shardsOf(system).length);
@@ -75,12 +83,15 @@ t.test('what was noted is noted again where Redis has lost it', async (t) => {
   t.strictSame(counts(shards, 'a'), [4]);
 });
 
-t.test('of systems that are gone nothing stays noted but what is set here', async (t) => {
+t.test('notes of a system that is gone end with the requests that may still come back', async (t) => {
   await shardsWith({ a: 8, b: 8 }).look();
   const shards = shardsWith({ a: 2 });
   await shards.look();
   await shards.forget(['a', 'c']);
-  t.strictSame(await redis.zrange(directoryKeys.shards, '0', '-1'), ['2:a', '8:b']);
   await shards.look();
-  t.strictSame(counts(shards, 'a', 'b'), [2, 8]);
+  t.strictSame(counts(shards, 'a', 'b', 'c'), [8, 8, 1], 'not before');
+  clock.at += claimsKeptSeconds * 1_000;
+  await shards.look();
+  t.strictSame(counts(shards, 'a', 'b'), [2, 8], 'and what is set here stays');
+  t.strictSame(await redis.zrange(directoryKeys.shards, '0', '-1'), ['2:a', '8:b']);
 });

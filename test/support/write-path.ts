@@ -82,7 +82,14 @@ export async function createWritePath(options: WritePathOptions) {
   const keptSeconds = recordSeconds(retention);
   const directory = createDirectory({
     redis,
-    shards: createShards({ redis, spread: new Map(), keptSeconds, clock, timeoutMs }),
+    shards: createShards({
+      redis,
+      spread: new Map(),
+      keptSeconds,
+      claimsKeptSeconds: 86_400,
+      clock,
+      timeoutMs,
+    }),
     systemsMax: options.systemsMax ?? 10_000,
     timeoutMs,
     recordSeconds: keptSeconds,
