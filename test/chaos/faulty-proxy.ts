@@ -1,6 +1,8 @@
 /**
  * A network that fails: a TCP proxy between the service and Redis that delays, cuts, half-closes or swallows what
  * passes, and that can be led to another Redis.
+ *
+ * A connection that has lost bytes delivers none ever after, as TCP would: what follows a gap is never seen.
  */
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
@@ -12,11 +14,15 @@ export async function startFaultyProxy(firstPort: number) {
   let weather: Weather = { kind: 'fair' };
   const pairs = new Set<[Socket, Socket]>();
 
+  /** Connections that have lost bytes. */
+  const lost = new WeakSet<[Socket, Socket]>();
+
   /** Bytes keep their order: each waits for those before it. */
-  function carry(from: Socket, to: Socket): void {
+  function carry(pair: [Socket, Socket], from: Socket, to: Socket): void {
     let before = Promise.resolve();
     from.on('data', (bytes) => {
-      if (weather.kind === 'black hole') return;
+      if (weather.kind === 'black hole') lost.add(pair);
+      if (lost.has(pair)) return;
       const ms = weather.kind === 'delay' ? weather.ms : 0;
       if (ms === 0 && !from.isPaused()) {
         before = before.then(() => void to.write(bytes));
@@ -39,8 +45,8 @@ export async function startFaultyProxy(firstPort: number) {
         for (const other of pair) other.destroy();
       });
     }
-    carry(client, upstream);
-    carry(upstream, client);
+    carry(pair, client, upstream);
+    carry(pair, upstream, client);
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
