@@ -41,11 +41,13 @@ import securityHeaders from './plugins/security-headers.js';
 import stop from './plugins/stop.js';
 import tracing from './plugins/tracing.js';
 import type { RedisAddress } from './redis/connection.js';
+import { createShards } from './redis/shards.js';
+import { readSpread } from './redis/spread.js';
 import { createRollups } from './rollups/rounds.js';
 import { createRemoval } from './subjects/removal.js';
 import subjectsRoutes from './subjects/routes.js';
 import systemsRoutes from './systems/routes.js';
-import type { Retention } from './windows/retention.js';
+import { type Retention, recordSeconds } from './windows/retention.js';
 import { openConfiguredKeys } from './wiring/access.js';
 import { createAdministration } from './wiring/administration.js';
 import { startBackground } from './wiring/background.js';
@@ -87,11 +89,22 @@ async function createParts({ keys: given, ...options }: AppOptions) {
   const keys = given ?? (await openConfiguredKeys(config, clock, log));
   const metrics = createMetrics();
   const pseudonyms = openPseudonyms(config);
+  const spread = readSpread(config.SYSTEM_SHARDS);
   const retention = retentionOf(config);
   const redis = openConnections({ address, config, metrics, log });
   const shared = { config, retention, clock, metrics, log, randomId, pseudonyms };
-  const write = createWritePath({ redis: redis.write, ...shared });
-  const read = createReadPath({ redis: redis.read, ...shared });
+  const timeoutMs = config.REDIS_INGEST_TIMEOUT_MS;
+  const shards = createShards({
+    redis: redis.write,
+    spread,
+    keptSeconds: recordSeconds(retention),
+    claimsKeptSeconds: config.IDEMPOTENCY_SECONDS,
+    clock,
+    timeoutMs,
+  });
+  const { shardsOf } = shards;
+  const write = createWritePath({ redis: redis.write, spread, shards, ...shared });
+  const read = createReadPath({ redis: redis.read, shardsOf, ...shared });
   const limits = createLimits({ address, ...shared });
   const readiness = createReadiness({
     connections: [redis.write, redis.read],
@@ -101,16 +114,15 @@ async function createParts({ keys: given, ...options }: AppOptions) {
     metrics,
     log,
   });
-  const timeoutMs = config.REDIS_INGEST_TIMEOUT_MS;
-  const background = { redis: redis.background, retention, clock, timeoutMs };
+  const background = { redis: redis.background, shardsOf, retention, clock, timeoutMs };
   const rollups = createRollups({ ...background, holderId: randomId(), metrics, log });
   const invalidate = async (what: Invalidation) => {
     await read.cache.invalidate(what);
     read.names.expire();
   };
-  const administration = createAdministration({ redis: redis.background, invalidate, ...shared });
+  const administration = createAdministration({ redis: redis.background, shards, invalidate, ...shared });
   const removal = createRemoval(background);
-  const jobs = startBackground({ config, keys, redis, write, read, readiness, rollups, clock, log });
+  const jobs = startBackground({ config, keys, redis, shards, write, read, readiness, rollups, clock, log });
   const { register } = metrics;
   return {
     ...shared,

@@ -124,6 +124,11 @@ export const settings = Type.Object({
   BODY_BYTES_MAX: whole(16 * 1024 ** 2, 1024, 1024 ** 3, 'Bytes of one body after decompression.'),
   FUTURE_SECONDS_MAX: whole(DAY_SECONDS, 0, 10 * 365 * DAY_SECONDS, 'How far ahead of now an event may be.'),
   SYSTEMS_MAX: whole(10_000, 1, 1_000_000, 'Different systems; an event for one more is a row error.'),
+  SYSTEM_SHARDS: Type.String({
+    default: '',
+    description:
+      'Systems to be spread over the nodes of a cluster, and over how many shards: payments=4,audit=8.',
+  }),
   QUERY_SYSTEMS_MAX: whole(1_000, 1, 100_000, 'Systems that a question about all of them may read.'),
   WRITER: Type.Union([Type.Literal('grouped'), Type.Literal('plain')], {
     default: 'grouped',

@@ -26,10 +26,33 @@ interface Held {
 /** Counted where workers are supervised (processes/primary.ts). */
 export const workerRestarts = { name: 'papertrail_worker_restarts_total', help: 'Workers replaced.' };
 
+/** What makes metrics of a registry, under the prefix of them all. */
+function createMakers(registers: Registry[]) {
+  const named = <Label extends string>(name: string, help: string, labelNames: readonly Label[] = []) => ({
+    name: `papertrail_${name}`,
+    help,
+    labelNames,
+    registers,
+  });
+  return {
+    counter: <Label extends string = never>(...what: Parameters<typeof named<Label>>) =>
+      new Counter(named<Label>(...what)),
+    gauge: <Label extends string = never>(...what: Parameters<typeof named<Label>>) =>
+      new Gauge(named<Label>(...what)),
+    histogram: <Label extends string = never>(
+      name: string,
+      help: string,
+      buckets: number[],
+      labelNames: readonly Label[] = [],
+    ) => new Histogram({ ...named(name, help, labelNames), buckets }),
+  };
+}
+
 /** A registry of its own for each app, so that two of them in one process do not collide. */
 export function createMetrics() {
   const register = new Registry();
   const registers = [register];
+  const { counter, gauge, histogram } = createMakers(registers);
   let isReady = () => false;
   const breakers = new Map<string, () => number>();
   let ingest: Held = { held: 0, limit: 0, pendingBytes: 0 };
@@ -37,47 +60,29 @@ export function createMetrics() {
   const cacheAnswers = new Map<string, Record<string, number>>();
   const metrics = {
     register,
-    requestSeconds: new Histogram({
-      name: 'papertrail_http_request_duration_seconds',
-      help: 'Time from the arrival of a request to the end of its answer.',
-      labelNames: ['method', 'route', 'status'],
-      buckets: SECONDS,
-      registers,
-    }),
-    eventsAccepted: new Counter({
-      name: 'papertrail_events_accepted_total',
-      help: 'Events acknowledged after Redis had stored them.',
-      registers,
-    }),
-    eventsDuplicate: new Counter({
-      name: 'papertrail_events_duplicate_total',
-      help: 'Of the accepted events, those not counted again because their event_id was known.',
-      registers,
-    }),
-    eventsRejected: new Counter({
-      name: 'papertrail_events_rejected_total',
-      help: 'Rows refused, by reason.',
-      labelNames: ['reason'],
-      registers,
-    }),
-    pipelineSeconds: new Histogram({
-      name: 'papertrail_pipeline_duration_seconds',
-      help: 'Time of one write pipeline, from sending to the last reply.',
-      buckets: SECONDS,
-      registers,
-    }),
-    pipelineBytes: new Histogram({
-      name: 'papertrail_pipeline_size_bytes',
-      help: 'Bytes of sketch updates in one write pipeline.',
-      buckets: BYTES,
-      registers,
-    }),
-    groupCommitEvents: new Histogram({
-      name: 'papertrail_group_commit_events',
-      help: 'Events that left together in one write pipeline.',
-      buckets: SIZES,
-      registers,
-    }),
+    requestSeconds: histogram(
+      'http_request_duration_seconds',
+      'Time from the arrival of a request to the end of its answer.',
+      SECONDS,
+      ['method', 'route', 'status'],
+    ),
+    eventsAccepted: counter('events_accepted_total', 'Events acknowledged after Redis had stored them.'),
+    eventsDuplicate: counter(
+      'events_duplicate_total',
+      'Of the accepted events, those not counted again because their event_id was known.',
+    ),
+    eventsRejected: counter('events_rejected_total', 'Rows refused, by reason.', ['reason']),
+    pipelineSeconds: histogram(
+      'pipeline_duration_seconds',
+      'Time of one write pipeline, from sending to the last reply.',
+      SECONDS,
+    ),
+    pipelineBytes: histogram('pipeline_size_bytes', 'Bytes of sketch updates in one write pipeline.', BYTES),
+    groupCommitEvents: histogram(
+      'group_commit_events',
+      'Events that left together in one write pipeline.',
+      SIZES,
+    ),
     pendingBytes: new Gauge({
       name: 'papertrail_ingest_pending_bytes',
       help: 'Bytes of request bodies waiting for Redis, in flight included.',
@@ -102,39 +107,24 @@ export function createMetrics() {
         this.set(ingest.limit);
       },
     }),
-    ingestShed: new Counter({
-      name: 'papertrail_ingest_shed_total',
-      help: 'Ingest requests refused because of overload, by reason.',
-      labelNames: ['reason'],
-      registers,
-    }),
-    queriesInFlight: new Gauge({
-      name: 'papertrail_queries_in_flight',
-      help: 'Questions that are being computed.',
-      registers,
-    }),
-    idempotencyClaims: new Counter({
-      name: 'papertrail_idempotency_claims_total',
-      help: 'Requests with an idempotency key, by what was found under it.',
-      labelNames: ['outcome'],
-      registers,
-    }),
-    numericKeysDropped: new Counter({
-      name: 'papertrail_numeric_samples_dropped_total',
-      help: 'Numeric metadata values not kept because their system has its full number of numeric keys.',
-      registers,
-    }),
-    epochsChanged: new Counter({
-      name: 'papertrail_epoch_mismatches_total',
-      help: 'Deltas of a system sent again because its epoch had changed.',
-      registers,
-    }),
-    digestFolds: new Counter({
-      name: 'papertrail_digest_folds_total',
-      help: 'Digest lists folded, by outcome.',
-      labelNames: ['outcome'],
-      registers,
-    }),
+    ingestShed: counter('ingest_shed_total', 'Ingest requests refused because of overload, by reason.', [
+      'reason',
+    ]),
+    queriesInFlight: gauge('queries_in_flight', 'Questions that are being computed.'),
+    idempotencyClaims: counter(
+      'idempotency_claims_total',
+      'Requests with an idempotency key, by what was found under it.',
+      ['outcome'],
+    ),
+    numericKeysDropped: counter(
+      'numeric_samples_dropped_total',
+      'Numeric metadata values not kept because their system has its full number of numeric keys.',
+    ),
+    epochsChanged: counter(
+      'epoch_mismatches_total',
+      'Deltas of a system sent again because its epoch had changed.',
+    ),
+    digestFolds: counter('digest_folds_total', 'Digest lists folded, by outcome.', ['outcome']),
     cacheAnswers: new Counter({
       name: 'papertrail_cache_answers_total',
       help: 'Questions answered, by endpoint and by where the answer came from.',
@@ -162,85 +152,60 @@ export function createMetrics() {
         this.set(all === 0 ? 0 : 1 - missed / all);
       },
     }),
-    cacheRefreshes: new Counter({
-      name: 'papertrail_cache_refreshes_total',
-      help: 'Answers renewed in the background, by endpoint and outcome.',
-      labelNames: ['endpoint', 'outcome'],
-      registers,
-    }),
-    cacheEvictions: new Counter({
-      name: 'papertrail_cache_evictions_total',
-      help: 'Answers dropped from the memory of this process to make room.',
-      registers,
-    }),
-    cacheBytes: new Gauge({
-      name: 'papertrail_cache_bytes',
-      help: 'Bytes of answers in the memory of this process, compressed forms included.',
-      registers,
-    }),
-    rollupDays: new Counter({
-      name: 'papertrail_rollup_days_total',
-      help: 'Days of systems that were to be folded, by outcome.',
-      labelNames: ['outcome'],
-      registers,
-    }),
+    cacheRefreshes: counter(
+      'cache_refreshes_total',
+      'Answers renewed in the background, by endpoint and outcome.',
+      ['endpoint', 'outcome'],
+    ),
+    cacheEvictions: counter(
+      'cache_evictions_total',
+      'Answers dropped from the memory of this process to make room.',
+    ),
+    cacheBytes: gauge(
+      'cache_bytes',
+      'Bytes of answers in the memory of this process, compressed forms included.',
+    ),
+    rollupDays: counter('rollup_days_total', 'Days of systems that were to be folded, by outcome.', [
+      'outcome',
+    ]),
     rollupLagSeconds: new Gauge({
       name: 'papertrail_rollup_lag_seconds',
       help: 'How long the day that has waited longest to be folded is overdue; 0 where this process is not the leader.',
       aggregator: 'max',
       registers,
     }),
-    rollupLeader: new Gauge({
-      name: 'papertrail_rollup_leader',
-      help: '1 where this process folds days, else 0.',
-      registers,
-    }),
-    limitDecisions: new Counter({
-      name: 'papertrail_limit_decisions_total',
-      help: 'Decisions of the rate limits, by policy and outcome.',
-      labelNames: ['policy', 'outcome'],
-      registers,
-    }),
-    limitLeases: new Counter({
-      name: 'papertrail_limit_leases_total',
-      help: 'Times that a lease of a token bucket was to be renewed in Redis, by outcome.',
-      labelNames: ['outcome'],
-      registers,
-    }),
+    rollupLeader: gauge('rollup_leader', '1 where this process folds days, else 0.'),
+    limitDecisions: counter('limit_decisions_total', 'Decisions of the rate limits, by policy and outcome.', [
+      'policy',
+      'outcome',
+    ]),
+    limitLeases: counter(
+      'limit_leases_total',
+      'Times that a lease of a token bucket was to be renewed in Redis, by outcome.',
+      ['outcome'],
+    ),
     limitsLocal: new Gauge({
       name: 'papertrail_limits_local',
       help: '1 while this process limits by itself because Redis cannot be asked, else 0.',
       aggregator: 'max',
       registers,
     }),
-    connectionsRefused: new Counter({
-      name: 'papertrail_connections_refused_total',
-      help: 'Connections closed on arrival because CONNECTIONS_MAX were open.',
-      registers,
-    }),
-    accessRefused: new Counter({
-      name: 'papertrail_access_refused_total',
-      help: 'Requests refused because of who sent them, by reason.',
-      labelNames: ['reason'],
-      registers,
-    }),
-    slowQueries: new Counter({
-      name: 'papertrail_slow_queries_total',
-      help: 'Questions that took SLOW_QUERY_MS or longer, by endpoint and by where the answer came from.',
-      labelNames: ['endpoint', 'state'],
-      registers,
-    }),
-    purgedKeys: new Counter({
-      name: 'papertrail_purged_keys_total',
-      help: 'Keys of systems deleted by purges.',
-      registers,
-    }),
-    redisErrors: new Counter({
-      name: 'papertrail_redis_errors_total',
-      help: 'Connection errors with Redis, by connection.',
-      labelNames: ['connection'],
-      registers,
-    }),
+    connectionsRefused: counter(
+      'connections_refused_total',
+      'Connections closed on arrival because CONNECTIONS_MAX were open.',
+    ),
+    accessRefused: counter('access_refused_total', 'Requests refused because of who sent them, by reason.', [
+      'reason',
+    ]),
+    slowQueries: counter(
+      'slow_queries_total',
+      'Questions that took SLOW_QUERY_MS or longer, by endpoint and by where the answer came from.',
+      ['endpoint', 'state'],
+    ),
+    purgedKeys: counter('purged_keys_total', 'Keys of systems deleted by purges.'),
+    redisErrors: counter('redis_errors_total', 'Connection errors with Redis, by connection.', [
+      'connection',
+    ]),
     breakerState: new Gauge({
       name: 'papertrail_redis_breaker_state',
       help: 'Circuit breaker of a connection to Redis, on a cluster the worst of its masters: 0 closed, 1 half open, 2 open.',
@@ -258,12 +223,11 @@ export function createMetrics() {
       aggregator: 'max',
       registers,
     }),
-    clusterRedirects: new Counter({
-      name: 'papertrail_cluster_redirects_total',
-      help: 'Calls that a node of the Redis Cluster refused because their slot is or goes elsewhere, by kind.',
-      labelNames: ['kind'],
-      registers,
-    }),
+    clusterRedirects: counter(
+      'cluster_redirects_total',
+      'Calls that a node of the Redis Cluster refused because their slot is or goes elsewhere, by kind.',
+      ['kind'],
+    ),
     ready: new Gauge({
       name: 'papertrail_ready',
       help: '1 where /readyz answers 200, else 0.',

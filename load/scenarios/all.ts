@@ -12,6 +12,7 @@ import { purge } from './purge.js';
 import { queries } from './queries.js';
 import { restart } from './restart.js';
 import { rollups } from './rollups.js';
+import { shards } from './shards.js';
 import { sustained } from './sustained.js';
 
 export const scenarios: readonly Scenario[] = [
@@ -27,5 +28,6 @@ export const scenarios: readonly Scenario[] = [
   purge,
   guards,
   rollups,
+  shards,
   chaos,
 ];

@@ -11,7 +11,9 @@ import { systemClock } from '../../src/clock.js';
 import { loadConfig } from '../../src/config.js';
 import { createMetrics } from '../../src/metrics.js';
 import { connectionLimits } from '../../src/redis/connection.js';
+import { createShards } from '../../src/redis/shards.js';
 import { openStore } from '../../src/redis/store.js';
+import { recordSeconds } from '../../src/windows/retention.js';
 import { createWritePath } from '../../src/wiring/write-path.js';
 import { until } from '../../test/support/until.js';
 import { retention } from '../../test/support/write-path.js';
@@ -23,8 +25,19 @@ const metrics = createMetrics();
 const log = pino({ level: 'warn' });
 const redis = openStore({ address, name: 'write', limits: connectionLimits(config), metrics, log });
 let ids = 0;
+const spread = new Map<string, number>();
+const shards = createShards({
+  redis,
+  spread,
+  keptSeconds: recordSeconds(retention),
+  claimsKeptSeconds: config.IDEMPOTENCY_SECONDS,
+  clock: systemClock,
+  timeoutMs: config.REDIS_INGEST_TIMEOUT_MS,
+});
 const { ingest, directory } = createWritePath({
   redis,
+  spread,
+  shards,
   config,
   retention,
   clock: systemClock,

@@ -11,6 +11,7 @@ import type { Clock } from '../clock.js';
 import { type ParsedKey, type SketchKind, sketchKinds } from '../redis/keys.js';
 import { call, readPipeline, type Store, toProblem } from '../redis/pipeline.js';
 import { scan, scanStart } from '../redis/scan.js';
+import type { ShardsOf } from '../redis/shard-names.js';
 import { acceptKey, type SystemFilter } from '../redis/system-filter.js';
 
 /** How long one request may walk, milliseconds. */
@@ -47,6 +48,7 @@ export interface Census {
 
 export interface AdminRedis {
   redis: Store;
+  shardsOf: ShardsOf;
   clock: Clock;
   timeoutMs: number;
 }

@@ -45,7 +45,7 @@ export const keyspaceRoutes: FastifyPluginAsyncTypebox<KeyspaceOptions> = async 
       if (system !== undefined && pattern !== undefined)
         throw invalidParameter('pattern', 'cannot go with system');
       const kinds = sketch === undefined ? undefined : new Set([sketch]);
-      const filter = systemFilter(system, pattern);
+      const filter = systemFilter(admin.shardsOf, system, pattern);
       return turns.take(() => listKeys(admin, { filter, kinds, cursor, limit }));
     },
   );
@@ -62,7 +62,10 @@ export const keyspaceRoutes: FastifyPluginAsyncTypebox<KeyspaceOptions> = async 
       },
     },
     async ({ params: { system } }) =>
-      turns.take(async () => ({ system, ...(await takeCensus(admin, systemFilter(system))) })),
+      turns.take(async () => ({
+        system,
+        ...(await takeCensus(admin, systemFilter(admin.shardsOf, system))),
+      })),
   );
 
   app.get(

@@ -14,6 +14,8 @@
  * Some kinds only: the record stays, and step 3 is another new epoch. What comes in between 1 and 3 is then in some of
  * those sketches and not in others.
  *
+ * Of a system that is spread over shards all are purged, each as of an instant of its own.
+ *
  * A request works for `walkMs` at most and hands out a ticket to go on with. One that is never handed in leaves a part
  * of the keys deleted and everything else in order; purge again. A system that gets events of so many days at once
  * that step 3 would block Redis is walked over again, `WALKS_MAX` times, then refused. Redis down: 503, the same.
@@ -52,6 +54,8 @@ interface PurgeDependencies extends AdminRedis {
   /** How long ids of events are known, 0: not at all. */
   idsKnownSeconds: number;
   randomId: () => string;
+  /** Ends the notes of how systems are spread, of those of which nothing is left. */
+  forgetShards: (systems: readonly string[]) => Promise<void>;
   /** Has answers about systems computed anew, everywhere. */
   invalidate: (systems: readonly string[]) => Promise<void>;
   removedKeys: (count: number) => void;
@@ -78,7 +82,7 @@ interface PurgeProgress {
 const kindsOf = ({ sketches }: PurgeScope): ReadonlySet<SketchKind> | undefined => keyKinds(sketches);
 
 export function createPurge(dependencies: PurgeDependencies) {
-  const { redis, clock, timeoutMs, tickets, randomId, invalidate, removedKeys } = dependencies;
+  const { redis, shardsOf, clock, timeoutMs, tickets, randomId, invalidate, removedKeys } = dependencies;
   const finishSystem = createFinish(dependencies);
 
   async function ask(calls: readonly Call[]): Promise<unknown[]> {
@@ -95,7 +99,7 @@ export function createPurge(dependencies: PurgeDependencies) {
 
   function filterOf({ scope, systems }: Pick<Purge, 'scope' | 'systems'>): SystemFilter {
     const chosen = new Set(systems);
-    const { match, sibling } = systemFilter(scope.system, scope.pattern);
+    const { match, sibling } = systemFilter(shardsOf, scope.system, scope.pattern);
     return { match, sibling, accepts: (system) => chosen.has(system) };
   }
 
@@ -114,7 +118,8 @@ export function createPurge(dependencies: PurgeDependencies) {
     const unfoldedUntil = unfoldedSeconds === 0 ? 0 : now + unfoldedSeconds;
     const isAnew = scope.sketches ? 0 : 1;
     const terms = [epoch, now, recordSeconds(dependencies.retention), unfoldedUntil, isAnew];
-    await ask(systems.map((system) => callScript(scripts['renew-epoch-1'], [systemKey(system)], terms)));
+    const roots = systems.flatMap(shardsOf).map(systemKey);
+    await ask(roots.map((root) => callScript(scripts['renew-epoch-1'], [root], terms)));
   }
 
   /** Deletes some keys, which belong to the systems of a purge. @returns how many */
@@ -124,16 +129,16 @@ export function createPurge(dependencies: PurgeDependencies) {
     for (const key of keys) {
       const parsed = acceptKey(key, filter, kinds);
       if (!parsed?.sketch) continue; // its record goes last
-      const own = suffixes.get(parsed.system);
-      const suffix = suffixOf(parsed.system, key);
+      const own = suffixes.get(parsed.shard);
+      const suffix = suffixOf(parsed.shard, key);
       if (own) own.push(suffix);
-      else suffixes.set(parsed.system, [suffix]);
+      else suffixes.set(parsed.shard, [suffix]);
     }
     const calls: Call[] = [];
-    for (const [system, own] of suffixes) {
+    for (const [shard, own] of suffixes) {
       for (let i = 0; i < own.length; i += CALL_KEYS_MAX) {
         const terms = [epoch, ...own.slice(i, i + CALL_KEYS_MAX)];
-        calls.push(callScript(scripts['unlink-keys-1'], [systemKey(system)], terms));
+        calls.push(callScript(scripts['unlink-keys-1'], [systemKey(shard)], terms));
       }
     }
     const counts = (await ask(calls)) as number[];
@@ -161,6 +166,9 @@ export function createPurge(dependencies: PurgeDependencies) {
     const { names, last, purged } = directoryKeys;
     const terms = [NOTED_SECONDS, NOTED_MAX, encodePayload(systems)];
     await ask([callScript(scripts['forget-systems-3'], [names, last, purged], terms)]);
+    await dependencies.forgetShards(systems).catch((error: Error) => {
+      throw toProblem(error);
+    });
   }
 
   /** Ends the purge of the systems of a walk. What cannot be ended stays, to be walked over again. */
@@ -172,9 +180,10 @@ export function createPurge(dependencies: PurgeDependencies) {
     } else {
       const left: string[] = [];
       for (const system of systems) {
-        const removed = await finishSystem(system, epoch);
-        if (removed === undefined) left.push(system);
-        else count(purge, removed);
+        const removed: (number | undefined)[] = [];
+        for (const shard of shardsOf(system)) removed.push(await finishSystem(shard, epoch));
+        if (removed.includes(undefined)) left.push(system);
+        for (const keys of removed) count(purge, keys ?? 0);
       }
       purge.systems = left;
       const finished = systems.filter((system) => !left.includes(system));

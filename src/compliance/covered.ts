@@ -1,9 +1,13 @@
 /**
  * Covered questions: a question about a scope, answered with what it covers. One round trip, unless the scope
  * is a range of which something asked first has expired: then one more, for what is certainly kept.
+ *
+ * Here a system that is spread becomes its shards (redis/shard-names.ts): each is read as a system of its own, merged
+ * as several systems are, and what the answer covers is told by all of them together.
  */
 import type { Clock } from '../clock.js';
 import { Problem } from '../errors.js';
+import type { ShardsOf } from '../redis/shard-names.js';
 import { type Bucket, bucketsIn } from '../windows/bucket.js';
 import type { Window } from '../windows/cover.js';
 import { formatInstant } from '../windows/instant.js';
@@ -15,6 +19,7 @@ import { type Cover, coversOf, type Kind, type Scope } from './scope.js';
 
 export interface QueryDependencies {
   ask: Ask;
+  shardsOf: ShardsOf;
   retention: Retention;
   clock: Clock;
   /** When the form of ids changed (milliseconds), where it has. */
@@ -83,18 +88,20 @@ type Covered<Answer> = Answer & {
   isMixed: boolean;
 };
 
-export function createCovered({ ask, retention, clock, formsChangedAt }: QueryDependencies) {
+export function createCovered({ ask, shardsOf, retention, clock, formsChangedAt }: QueryDependencies) {
   /** The question with what its answer covers. */
   function covered<Answer extends Existing>(
     scope: Scope,
     { buckets, from, to, isByHour }: Cover,
     asking: Asking<Answer>,
   ): Question<Covered<Answer>> {
-    const { systems } = scope;
+    const shards = scope.systems.map(shardsOf);
+    const names = shards.flat();
     const now = clock.now();
-    const places = placesOf(systems, buckets);
+    const places = placesOf(names, buckets);
     if (places.length > PLACES_MAX) {
-      const detail = `${systems.length} systems in ${buckets.length} buckets are more than ${PLACES_MAX} together`;
+      const asked = names.length > shards.length ? 'systems, shards counted,' : 'systems';
+      const detail = `${names.length} ${asked} in ${buckets.length} buckets are more than ${PLACES_MAX} together`;
       throw new Problem('question_too_large', detail, { errors: [{ pointer: '/system', detail }] });
     }
     const keptFrom = ({ grain }: Bucket) => now - retention[isByHour ? 'hour' : grain];
@@ -103,16 +110,20 @@ export function createCovered({ ask, retention, clock, formsChangedAt }: QueryDe
     );
     const changedAt = formsChangedAt ?? Number.POSITIVE_INFINITY;
     const isMixed = from < changedAt && changedAt < Math.min(to, now);
-    const histories = systems.map((system) => askHistory(system, old));
+    const histories = names.map((name) => askHistory(name, old));
     const question = combine({ answer: asking(places), histories: all(histories) });
     scope.work.buckets += places.length;
     scope.work.commands += question.calls.length;
     return map(question, ({ answer, histories }) => {
-      const parts = histories.map((history, i) => {
+      const known = histories.map((history, i) => {
         const own = <Fact>(facts: Fact[] = []) => facts.slice(i * buckets.length, (i + 1) * buckets.length);
         const facts = factsOf(buckets, own(answer.exists), own(answer.hours));
-        const coverage = coverageOf(history, facts, retention, now);
-        return coverage === 'complete' && own(answer.partial).includes(true) ? 'partial' : coverage;
+        return { history, facts, isPartial: own(answer.partial).includes(true) };
+      });
+      const parts = shards.map(({ length }) => {
+        const own = known.splice(0, length);
+        const coverage = coverageOf(own, retention, now);
+        return coverage === 'complete' && own.some(({ isPartial }) => isPartial) ? 'partial' : coverage;
       });
       const coverage = combineCoverage(parts);
       const span = { from: formatInstant(from), to: formatInstant(to) };

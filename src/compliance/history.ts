@@ -6,18 +6,18 @@
 import { systemKey, writtenKey } from '../redis/keys.js';
 import { call } from '../redis/pipeline.js';
 import { type Bucket, bucketsIn } from '../windows/bucket.js';
-import { HOUR_MS } from '../windows/civil.js';
+import { DAY_MS, HOUR_MS } from '../windows/civil.js';
 import { bucketCoverage, type Coverage, combineCoverage, type Retention } from '../windows/retention.js';
 import type { Question } from './question.js';
 
 export interface History {
-  /** First write to the system, milliseconds; undefined where it was never written. */
+  /** First write to it, milliseconds; undefined where it was never written. */
   systemSince: number | undefined;
   /** Start of an hour to its first write, milliseconds. */
   hours: Map<number, number>;
 }
 
-/** Asks for what of a system's history tells whether buckets that may have expired are complete. */
+/** Asks for what of the history of a system or shard tells whether buckets that may have expired are complete. */
 export function askHistory(system: string, old: readonly Bucket[]): Question<History> {
   const days = old.length === 0 ? [] : bucketsIn('day', old[0].start, old[old.length - 1].end);
   return {
@@ -56,16 +56,41 @@ export interface Fact {
   exists: boolean;
 }
 
-/** What an answer from some buckets covers. */
-export function coverageOf(
-  history: History,
-  facts: readonly Fact[],
-  retention: Retention,
-  now: number,
-): Coverage {
-  const parts = facts.map(({ bucket, exists }) => {
-    const known = { bucket, firstWritten: firstWritten(history, bucket), exists };
-    return bucketCoverage(known, retention, now, history.systemSince);
-  });
-  return combineCoverage(parts);
+/** What is known of a system, or of one of its shards. */
+export interface Known {
+  history: History;
+  facts: readonly Fact[];
+}
+
+interface Part {
+  bucket: Bucket;
+  coverage: Coverage;
+  /** Nothing was ever written there, as far as is known. */
+  isSilent: boolean;
+}
+
+const placeOf = (grain: string, start: number) => `${grain} ${start}`;
+
+/** Leaves out what shards say that had nothing in a bucket, or in all of its day, of which others tell. */
+function withoutSilent(parts: readonly Part[]): readonly Part[] {
+  const told = new Set(
+    parts.flatMap(({ bucket, isSilent }) => (isSilent ? [] : [placeOf(bucket.grain, bucket.start)])),
+  );
+  const isTold = ({ grain, start }: Bucket) =>
+    told.has(placeOf(grain, start)) || told.has(placeOf('day', Math.floor(start / DAY_MS) * DAY_MS));
+  return parts.filter(({ bucket, isSilent }) => !isSilent || !isTold(bucket));
+}
+
+/** What an answer from some buckets of a system covers, told by all its shards. */
+export function coverageOf(shards: readonly Known[], retention: Retention, now: number): Coverage {
+  const parts = shards.flatMap(({ history, facts }) =>
+    facts.map(({ bucket, exists }): Part => {
+      const known = { bucket, firstWritten: firstWritten(history, bucket), exists };
+      const coverage = bucketCoverage(known, retention, now, history.systemSince);
+      const isSilent = coverage === 'complete' && known.firstWritten === undefined && !exists;
+      return { bucket, coverage, isSilent };
+    }),
+  );
+  const telling = shards.length > 1 ? withoutSilent(parts) : parts;
+  return combineCoverage(telling.map(({ coverage }) => coverage));
 }

@@ -71,7 +71,7 @@ interface Steps {
 const startAndEnd = ({ from, to }: Span) => ({ from: formatInstant(from), to: formatInstant(to) });
 
 export function createSeriesQueries(dependencies: QueryDependencies) {
-  const { ask } = dependencies;
+  const { ask, shardsOf } = dependencies;
   const { covered } = createCovered(dependencies);
 
   /** One point a step, each from its own buckets. */
@@ -113,8 +113,8 @@ export function createSeriesQueries(dependencies: QueryDependencies) {
 
   async function events(scope: Scope, { spans }: Steps) {
     const buckets = bucketsIn('day', spans[0].from, spans[spans.length - 1].to);
-    if (buckets.length * scope.systems.length > COUNTER_DAYS_MAX) {
-      const detail = `events are read from at most ${COUNTER_DAYS_MAX} days of systems at once`;
+    if (buckets.length * scope.systems.flatMap(shardsOf).length > COUNTER_DAYS_MAX) {
+      const detail = `events are read from at most ${COUNTER_DAYS_MAX} days of systems, or of shards, at once`;
       throw new Problem('question_too_large', detail, { errors: [{ pointer: '/from', detail }] });
     }
     const cover = { isByHour: false, buckets, from: buckets[0].start, to: buckets[buckets.length - 1].end };

@@ -14,6 +14,7 @@
  */
 import type { FastifyBaseLogger } from 'fastify';
 import type { Clock } from '../clock.js';
+import type { ShardsOf } from '../redis/shard-names.js';
 import { eventTypes } from '../sketches/registry.js';
 import { bucketsIn } from '../windows/bucket.js';
 import { HOUR_MS } from '../windows/civil.js';
@@ -30,6 +31,7 @@ interface WarmUpDependencies {
   isReady: () => boolean;
   /** The systems with the latest events, the latest first. */
   latestSystems: (systemsMax: number) => string[];
+  shardsOf: ShardsOf;
   /** Learns which cached answers are valid; what is computed before is not found after. */
   look: () => Promise<void>;
   ask: Ask;
@@ -39,14 +41,14 @@ interface WarmUpDependencies {
 }
 
 export function createWarmUp(dependencies: WarmUpDependencies) {
-  const { isReady, latestSystems, look, ask, summaries, clock, log } = dependencies;
+  const { isReady, latestSystems, shardsOf, look, ask, summaries, clock, log } = dependencies;
   let isBegun = false;
 
   async function busiest(now: number): Promise<string[]> {
     const hours = bucketsIn('hour', now - HOUR_MS, now + 1);
     const systems = latestSystems(candidatesMax);
     const asked = systems.map((system) =>
-      askTop('event_types', eventTypes.length, placesOf([system], hours)),
+      askTop('event_types', eventTypes.length, placesOf(shardsOf(system), hours)),
     );
     const events = (await ask(all(asked))).map(({ items }) =>
       items.reduce((sum, { count }) => sum + count, 0),

@@ -9,9 +9,11 @@ import { Problem } from '../errors.js';
 import type { ClaimedRequest, Claims, OwnClaim } from '../redis/claims.js';
 import { systemKey } from '../redis/keys.js';
 import { call, runPipeline, type Store, toProblem } from '../redis/pipeline.js';
+import { readSpread } from '../redis/spread.js';
 import { bucketAt } from '../windows/bucket.js';
 import type { Chunk, ChunkLimits } from './formats/ndjson.js';
 import { createMarkedRows, type MarkedRows, markerHead, PART_ROWS } from './marked-rows.js';
+import { createPlacement, type Placement } from './placement.js';
 
 const CHUNKS_MAX = 1_000;
 /** More markers of one request are left to their TTL. */
@@ -22,21 +24,26 @@ export const reused = () =>
 export const inFlight = () =>
   new Problem('request_in_flight', 'this request is being carried out for an earlier try of it');
 
-/** How a body is cut, as text for the claim. */
-export const cutOf = ({ rowsMax, bytesMax }: ChunkLimits): string => `${rowsMax}:${bytesMax}:${PART_ROWS}`;
+/** How a body is cut and where its parts go, as text for the claim. */
+export const cutOf = ({ rowsMax, bytesMax }: ChunkLimits, placement: Placement | undefined): string =>
+  `${rowsMax}:${bytesMax}:${PART_ROWS}:${placement?.text ?? ''}`;
 
 interface AttemptDependencies {
   claims: Claims;
   redis: Store;
+  /** As systems are spread now; a claim may be of another time. */
+  placement: Placement | undefined;
   timeoutMs: number;
 }
 
 export function createAttempt(
   request: ClaimedRequest,
   { id, at, cut, token }: OwnClaim,
-  { claims, redis, timeoutMs }: AttemptDependencies,
+  { claims, redis, placement: present, timeoutMs }: AttemptDependencies,
 ) {
   const [rowsMax, bytesMax, partRows] = cut.split(':').map(Number);
+  const [, , , spread = ''] = cut.split(':');
+  const placement = spread === (present?.text ?? '') ? present : createPlacement(readSpread(spread));
   const limits: ChunkLimits = { rowsMax, bytesMax };
   const hash: Hash = createHash('sha256');
   const head = markerHead(bucketAt('hour', at), claims.keptSeconds);
@@ -50,7 +57,7 @@ export function createAttempt(
     if (fields) fields.push(field);
     else markers.set(system, [field]);
   }
-  const rows = (chunk: number) => createMarkedRows({ id, at, chunk, partRows, head, onMarker });
+  const rows = (chunk: number) => createMarkedRows({ id, at, chunk, partRows, head, placement, onMarker });
 
   return {
     /** How a streamed body is cut, and what is to be fed with its bytes. */

@@ -48,6 +48,7 @@ export interface KeptRows {
 }
 
 export interface SystemDelta {
+  /** Its name, or that of a shard of it (placement.ts). */
   system: string;
   /** Where it must be stored as one part, once. */
   marker: Marker | undefined;
@@ -138,9 +139,16 @@ function bucketOf(system: SystemDelta, minute: number, isMinuteKept: boolean): B
  * Adds one event.
  * @param request which request it came with
  * @param minutesFrom instant (ms) from which minutes are kept
+ * @param name of what it is stored under, its system or a shard of it
  */
-export function foldEvent(delta: Delta, event: ReadEvent, request: number, minutesFrom: number): void {
-  foldInto(delta, systemOf(delta, event.system), event, request, minutesFrom);
+export function foldEvent(
+  delta: Delta,
+  event: ReadEvent,
+  request: number,
+  minutesFrom: number,
+  name = event.system,
+): void {
+  foldInto(delta, systemOf(delta, name), event, request, minutesFrom);
 }
 
 /** The same to what is held of its system, which counts among the events of `delta`. */

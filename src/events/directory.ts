@@ -11,10 +11,13 @@
  * it, its record is there again, and it is registered at once. Until a process has looked, what it believes of such
  * a system is refused, so nothing that was purged comes back.
  *
+ * A system that is spread over shards stands here once, under its own name. How far it is spread is noted before
+ * anything is written, so the directory counts as loaded when both are known (redis/shards.ts).
+ *
  * Several processes that take in new systems at the same moment may pass the bound together, each by at most
  * the systems of its pipelines in flight; every reply brings the count that all of them have reached.
  */
-import { directoryKeys, systemKey } from '../redis/keys.js';
+import { directoryKeys, systemKey, systemOfShard } from '../redis/keys.js';
 import { encodePayload } from '../redis/payload.js';
 import {
   type Call,
@@ -26,6 +29,7 @@ import {
   type Store,
 } from '../redis/pipeline.js';
 import { scripts } from '../redis/scripts.js';
+import type { Shards } from '../redis/shards.js';
 import type { SystemDelta } from './delta.js';
 
 const RELOAD_MS_MIN = 1_000;
@@ -41,6 +45,7 @@ export interface Registration {
 
 interface DirectoryDependencies {
   redis: Store;
+  shards: Pick<Shards, 'look' | 'shardsOf'>;
   systemsMax: number;
   timeoutMs: number;
   /** Seconds the directory lives after a write. */
@@ -48,7 +53,18 @@ interface DirectoryDependencies {
   now: () => number;
 }
 
-export function createDirectory({ redis, systemsMax, timeoutMs, recordSeconds, now }: DirectoryDependencies) {
+/** Systems and the last event of each, of deltas of systems and their shards. */
+function lastEvents(deltas: Iterable<SystemDelta>): Map<string, number> {
+  const last = new Map<string, number>();
+  for (const delta of deltas) {
+    const system = systemOfShard(delta.system);
+    last.set(system, Math.max(last.get(system) ?? Number.NEGATIVE_INFINITY, delta.lastEvent));
+  }
+  return last;
+}
+
+export function createDirectory(dependencies: DirectoryDependencies) {
+  const { redis, shards, systemsMax, timeoutMs, recordSeconds, now } = dependencies;
   /** System to its last event, of those that Redis knows. */
   let known = new Map<string, number>();
   /** Systems that were given a place and are not registered yet. */
@@ -64,6 +80,7 @@ export function createDirectory({ redis, systemsMax, timeoutMs, recordSeconds, n
   let loading: Promise<void> | undefined;
 
   async function read(): Promise<void> {
+    await shards.look();
     const latest = call('ZREVRANGE', directoryKeys.purged, 0, 0, 'WITHSCORES');
     const [purge, reply] = await readPipeline(
       redis,
@@ -126,12 +143,8 @@ export function createDirectory({ redis, systemsMax, timeoutMs, recordSeconds, n
     },
 
     /** The calls that register those systems that are new. */
-    registrations(systems: Iterable<SystemDelta>): Registration[] {
-      const entries: Entry[] = [];
-      for (const { system, lastEvent } of systems) {
-        if (!known.has(system)) entries.push([system, lastEvent]);
-      }
-      return register(entries);
+    registrations(deltas: Iterable<SystemDelta>): Registration[] {
+      return register([...lastEvents(deltas)].filter(([system]) => !known.has(system)));
     },
 
     /** Takes note of what became of a registration. */
@@ -144,8 +157,8 @@ export function createDirectory({ redis, systemsMax, timeoutMs, recordSeconds, n
     },
 
     /** Takes note of stored events; `flush` writes it down. */
-    stored(systems: Iterable<SystemDelta>): void {
-      for (const { system, lastEvent } of systems) {
+    stored(deltas: Iterable<SystemDelta>): void {
+      for (const [system, lastEvent] of lastEvents(deltas)) {
         const last = known.get(system);
         if (last === undefined) {
           doubtful.set(system, lastEvent);
@@ -174,16 +187,17 @@ export function createDirectory({ redis, systemsMax, timeoutMs, recordSeconds, n
       if (doubtful.size === 0) return;
       const looking = [...doubtful];
       doubtful = new Map();
-      const calls = looking.map(([system]) => call('EXISTS', systemKey(system)));
+      const records = looking.map(([system]) => shards.shardsOf(system).map(systemKey));
+      const calls = records.flat().map((key) => call('EXISTS', key));
       const outcomes = await runPipeline(redis, calls, timeoutMs);
       for (const [place, [system, at]] of looking.entries()) {
-        const outcome = outcomes[place];
-        if (outcome.error) {
-          // Its master is away: it is looked for at the next look, and the others need not wait.
-          if (!doubtful.has(system)) doubtful.set(system, at);
-        } else if (outcome.reply !== 0) {
+        const own = outcomes.splice(0, records[place].length);
+        if (own.some((outcome) => !outcome.error && outcome.reply !== 0)) {
           known.set(system, at);
           later.set(system, at);
+        } else if (own.some(({ error }) => error) && !doubtful.has(system)) {
+          // A master is away: the system is looked for at the next look, and the others need not wait.
+          doubtful.set(system, at);
         }
       }
     },

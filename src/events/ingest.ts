@@ -21,6 +21,7 @@ import type { Chunk } from './formats/ndjson.js';
 import { malformedLine, oversizedLine } from './formats/rows.js';
 import { addRow, type RowTerms } from './identified-rows.js';
 import type { MarkedRows } from './marked-rows.js';
+import type { Placement } from './placement.js';
 import { createEventReader, type ReadEvent, type RowProblem } from './read-event.js';
 import type { Place, Writer } from './writer.js';
 
@@ -52,6 +53,8 @@ interface IngestDependencies {
   pseudonyms: Pseudonyms | undefined;
   /** Whether an `event_id` is looked at. */
   readsIds: boolean;
+  /** Undefined where no system is spread over shards. */
+  placement: Placement | undefined;
   futureMsMax: number;
   /** Milliseconds that minute buckets are kept. */
   minuteRetentionMs: number;
@@ -91,8 +94,8 @@ const lineProblems = new Map<unknown, RowProblem>([
 ]);
 
 export function createIngest(dependencies: IngestDependencies) {
-  const { writer, directory, clock, metrics, pseudonyms, readsIds, futureMsMax, minuteRetentionMs } =
-    dependencies;
+  const { writer, directory, clock, metrics, pseudonyms, readsIds, placement } = dependencies;
+  const { futureMsMax, minuteRetentionMs } = dependencies;
   const reader = createEventReader(futureMsMax, readsIds);
 
   function readRow(row: unknown, now: number, allowed: AllowedSystems): RowProblem | undefined {
@@ -187,7 +190,7 @@ export function createIngest(dependencies: IngestDependencies) {
             terms ??= { group: place.delta, marked, request: place.request, now, minutesFrom };
             if (!addRow(terms, rows[i], event)) repeated++;
           } else if (marked) foldEvent(marked.nextDelta(event.system), event, place.request, minutesFrom);
-          else place.take(event, minutesFrom);
+          else place.take(event, minutesFrom, placement?.shardOf(event));
           accepted++;
           account.lastAt = event.at;
         }

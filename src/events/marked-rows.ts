@@ -12,7 +12,7 @@
  *   more), with what the repeat filter of a process knows, and with every release;
  * - rows that are refused have their numbers too, so that no rule about rows moves one into another part;
  * - rows without a time have the time of the first try, which the claim keeps;
- * - `partRows` and the limits of chunks come from the claim as well.
+ * - `partRows`, the limits of chunks and the number of shards come from the claim as well.
  *
  * What a part holds may differ from try to try, and does: values that the process knows to be stored are left out
  * as everywhere. Epochs work as everywhere too: a part that relies on another epoch is not stored, nor marked.
@@ -22,6 +22,7 @@
 import { markerSuffix } from '../redis/keys.js';
 import type { Bucket } from '../windows/bucket.js';
 import { createDelta, type Delta, type IdentifiedSystem, type Marker } from './delta.js';
+import type { Placement } from './placement.js';
 
 interface MarkedTerms {
   /** Of the claim. */
@@ -33,6 +34,8 @@ interface MarkedTerms {
   partRows: number;
   /** Hash and TTL of the markers. */
   head: Marker['head'];
+  /** Of the claim; undefined where no system was spread. */
+  placement?: Placement | undefined;
   /** Told of every marker that may be written from now on. */
   onMarker: (system: string, field: string) => void;
 }
@@ -52,7 +55,7 @@ export const markerHead = (hour: Bucket, keptSeconds: number): Marker['head'] =>
   (hour.end - hour.start) / 1_000 + keptSeconds + SKEW_SECONDS,
 ];
 
-export function createMarkedRows({ id, at, chunk, partRows, head, onMarker }: MarkedTerms) {
+export function createMarkedRows({ id, at, chunk, partRows, head, placement, onMarker }: MarkedTerms) {
   /** Rows so far that name a system. */
   const seen = new Map<string, number>();
   /** What is folded, by the number of the part. */
@@ -88,6 +91,7 @@ export function createMarkedRows({ id, at, chunk, partRows, head, onMarker }: Ma
         const field = `${id}:${chunk}:${part}`;
         for (const system of delta.systems.values()) {
           system.marker = { head, field, duplicates: 0 };
+          if (placement) system.system = placement.shardOfPart(system.system, field);
           group.apart.push(system);
           onMarker(system.system, field);
         }

@@ -37,6 +37,7 @@ import { type Store, toProblem } from '../redis/pipeline.js';
 import { type Attempt, createAttempt, cutOf, inFlight, reused } from './attempt.js';
 import type { Directory } from './directory.js';
 import type { ChunkLimits } from './formats/ndjson.js';
+import type { Placement } from './placement.js';
 
 interface OnceAnswer extends KeptAnswer {
   /** It is the answer of an earlier try. */
@@ -48,6 +49,8 @@ interface OnceDependencies {
   redis: Store;
   directory: Pick<Directory, 'load'>;
   limits: ChunkLimits;
+  /** Undefined where no system is spread over shards. */
+  placement: Placement | undefined;
   clock: Clock;
   timeoutMs: number;
   metrics: Metrics;
@@ -62,7 +65,7 @@ async function digestOf(stream: Readable): Promise<string> {
 }
 
 export function createOnce(dependencies: OnceDependencies) {
-  const { claims, directory, limits, clock, metrics } = dependencies;
+  const { claims, directory, limits, placement, clock, metrics } = dependencies;
   const count = (outcome: Claim['state']) => metrics.idempotencyClaims.inc({ outcome });
 
   function refuse(state: 'in_flight' | 'reused'): never {
@@ -111,9 +114,11 @@ export function createOnce(dependencies: OnceDependencies) {
       stream: Readable | undefined,
       store: StoreRows,
     ): Promise<OnceAnswer> {
-      const claim = await claims.claim(request, clock.now(), cutOf(limits)).catch((error: Error) => {
-        throw toProblem(error);
-      });
+      const claim = await claims
+        .claim(request, clock.now(), cutOf(limits, placement))
+        .catch((error: Error) => {
+          throw toProblem(error);
+        });
       if (isOwn(claim)) {
         count(claim.state);
         return carryOut(request, claim, store);

@@ -22,6 +22,12 @@ import type { Storing } from './store-delta.js';
 import { problemsOf } from './write-problems.js';
 import type { Writer } from './writer.js';
 
+/** An event, and the name it is stored under where that is not its system's. */
+interface Taken {
+  event: ReadEvent;
+  name: string | undefined;
+}
+
 /** Sends calls one at a time; after one without an answer those that follow are not sent. */
 export const sendInTurn =
   (send: Send): Send =>
@@ -50,10 +56,10 @@ export function createPlainWriter(storing: Storing): Writer {
     return duplicates.get(0) ?? 0;
   }
 
-  async function storeAll(events: readonly ReadEvent[], minutesFrom: number, rest: Delta): Promise<number> {
-    for (const [index, event] of events.entries()) {
+  async function storeAll(events: readonly Taken[], minutesFrom: number, rest: Delta): Promise<number> {
+    for (const [index, { event, name }] of events.entries()) {
       const delta = createDelta();
-      foldEvent(delta, event, 0, minutesFrom);
+      foldEvent(delta, event, 0, minutesFrom, name);
       await storeOne(delta, index === 0);
     }
     return rest.apart.length > 0 ? storeOne(rest, events.length === 0) : 0;
@@ -62,7 +68,7 @@ export function createPlainWriter(storing: Storing): Writer {
   return {
     join(bytes, isAdmitted = false) {
       storing.enter(bytes, isAdmitted);
-      const events: ReadEvent[] = [];
+      const events: Taken[] = [];
       const delta = createDelta();
       let from = 0;
       const stored = new Promise((resolve) => setImmediate(resolve)) // by then all events are here
@@ -78,8 +84,8 @@ export function createPlainWriter(storing: Storing): Writer {
       active.add(stored);
       stored.catch(() => undefined); // whoever joined may fail before waiting
       return {
-        take(event, minutesFrom) {
-          events.push(copyEvent(event));
+        take(event, minutesFrom, name) {
+          events.push({ event: copyEvent(event), name });
           from = minutesFrom;
         },
         delta,

@@ -5,7 +5,7 @@
  */
 import { Problem } from '../errors.js';
 import type { Metrics } from '../metrics.js';
-import { systemKey } from '../redis/keys.js';
+import { systemKey, systemOfShard } from '../redis/keys.js';
 import { isReachable, leaveIfAsked, type Outcome, type Send, type Store } from '../redis/pipeline.js';
 import type { Admission } from './admission.js';
 import type { Delta, SystemDelta } from './delta.js';
@@ -74,7 +74,7 @@ export function createStoring({ redis, send, directory, writes, admission, metri
         if (!outcome.error) continue;
         const names = new Set(registration.entries.map(([system]) => system));
         for (const system of systems) {
-          if (names.has(system.system))
+          if (names.has(systemOfShard(system.system)))
             failures.push({ delta: system, error: outcome.error, isPartial: false });
         }
       }

@@ -33,8 +33,12 @@ interface Group {
 
 /** A request's place with a writer: hand over its events at once, then wait for `stored`. */
 export interface Place {
-  /** Takes an event. @param minutesFrom instant (ms) from which minutes are kept */
-  take(event: ReadEvent, minutesFrom: number): void;
+  /**
+   * Takes an event.
+   * @param minutesFrom instant (ms) from which minutes are kept
+   * @param name of what it is stored under, a shard of its system; its system where absent
+   */
+  take(event: ReadEvent, minutesFrom: number, name?: string): void;
   /** Where parts with markers go, and under which request. */
   delta: Delta;
   request: number;
@@ -147,7 +151,8 @@ export function createWriter({ storing, pipelinesInFlightMax }: WriterDependenci
         setImmediate(next); // the requests of one turn of the event loop leave together
       }
       const { delta } = group;
-      const take = (event: ReadEvent, minutesFrom: number) => foldEvent(delta, event, request, minutesFrom);
+      const take: Place['take'] = (event, minutesFrom, name) =>
+        foldEvent(delta, event, request, minutesFrom, name);
       return { take, delta, request, stored };
     },
 

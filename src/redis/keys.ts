@@ -4,7 +4,9 @@
  *   pt:{<system>}                                            the system's record: epoch, since, numeric keys, days to fold
  *   pt:{<system>}:<sketch>:<metric>:<grain>:<bucket>         a sketch
  *   pt:{<system>}:sealed:all:all:days                        which days are sealed, and when their lists are gone
- *   pt:directory:{names}:<names|last|purged>                 all systems, the last event of each, those purged of late
+ *   pt:{<system>#<place>}...                                 the same of a shard of it, see redis/shard-names.ts
+ *   pt:directory:{names}:<names|last|purged|shards>          all systems, the last event of each, those purged of late,
+ *                                                            over how many shards some are spread
  *   pt:cache:{<endpoint>:<systems>:<window>:<bucket>:...}    an answer; with :lock, who computes it
  *   pt:cache:{generations}                                   how often answers were invalidated
  *   pt:lease:{<job>}:<holder|token>                          who does a job that one process does for all
@@ -46,12 +48,31 @@ export const encodablePattern = '^\\P{Cs}*$';
 
 const ROOT_PREFIX = 'pt:{';
 
+/**
+ * Between a system and the place of a shard, in the name that the shard goes by: the first half of a surrogate pair
+ * without its second, which no name from outside holds, since it has no byte form. In keys a `#` stands for it, which is
+ * encoded in names.
+ */
+const SHARD_SIGN = '\uD823#';
+
 /** Percent-encodes all but unreserved characters; `*` too, which encodeURIComponent leaves. Most names have none. */
 const encodePart = (text: string): string =>
   /^[\w.!~'()-]*$/.test(text) ? text : encodeURIComponent(text).replaceAll('*', '%2A');
 
-/** The key that holds a system's own record; it carries the hash tag. */
-export const systemKey = (system: string): string => `${ROOT_PREFIX}${encodePart(system)}}`;
+/** The name of a shard of a system. Wherever a key is made it stands for a system of its own. */
+export const shardName = (system: string, place: string): string => `${system}${SHARD_SIGN}${place}`;
+
+/** The system that a shard is of; that of any other name is itself. */
+export function systemOfShard(name: string): string {
+  const sign = name.indexOf(SHARD_SIGN);
+  return sign < 0 ? name : name.slice(0, sign);
+}
+
+const encodeName = (name: string): string => name.split(SHARD_SIGN).map(encodePart).join('#');
+
+/** The key that holds the record of a system or shard; it carries the hash tag. */
+export const systemKey = (name: string): string =>
+  `${ROOT_PREFIX}${name.includes(SHARD_SIGN) ? encodeName(name) : encodePart(name)}}`;
 
 /** What follows the system key, after a colon, in the key of one sketch. */
 export const sketchSuffix = (kind: SketchKind, metric: string, bucket: Bucket): string =>
@@ -86,13 +107,15 @@ export const sealedSuffix = 'sealed:all:all:days';
 export const sealedKey = (system: string): string => `${systemKey(system)}:${sealedSuffix}`;
 
 /**
- * All system names (sorted set, every score 0), the last event of each (hash, epoch milliseconds), and those that
- * were purged of late (sorted set by when, in an order that only grows).
+ * All system names (sorted set, every score 0), the last event of each (hash, epoch milliseconds), those that
+ * were purged of late (sorted set by when, in an order that only grows), and which are spread over how many shards
+ * (sorted set by when their last keys are gone, see lua/note-shards-1.lua).
  */
 export const directoryKeys = {
   names: 'pt:directory:{names}:names',
   last: 'pt:directory:{names}:last',
   purged: 'pt:directory:{names}:purged',
+  shards: 'pt:directory:{names}:shards',
 };
 
 /** What begins the keys that belong to no system. The first name of a system's key is in braces, so none is in both. */
@@ -187,14 +210,17 @@ export const limitKey = (policy: string, subject: string): string =>
 export const purgeKey = (ticket: string): string => `pt:purge:{names}:${encodePart(ticket)}`;
 
 /**
- * The pattern of SCAN for the keys of systems whose names begin so, or for those of one system; what a name encodes
- * to means nothing special in a pattern.
+ * The pattern of SCAN for the keys of systems whose names begin so, for those of one system, or for those of all its
+ * shards; what a name encodes to means nothing special in a pattern.
  */
 export const systemsPattern = (start: string): string => `${ROOT_PREFIX}${encodePart(start)}*`;
 export const systemPattern = (system: string): string => `${systemKey(system)}*`;
+export const shardsPattern = (system: string): string => `${ROOT_PREFIX}${encodePart(system)}[}#]*`;
 
 export interface ParsedKey {
   system: string;
+  /** The name of the shard, that of the system itself for its first. */
+  shard: string;
   /** Absent for the system's own record. */
   sketch?: { kind: SketchKind; metric: string; grain: string; bucket: string };
 }
@@ -210,18 +236,19 @@ function decodePart(encoded: string): string | undefined {
 
 /** The parts of a key, or undefined where it is not a key of a system. */
 export function parseKey(key: string): ParsedKey | undefined {
-  const match = /^pt:\{([^{}:]+)\}(?::([a-z]+):([^:]+):([a-z]+):([^:]+))?$/.exec(key);
+  const match = /^pt:\{([^{}:#]+)(?:#([\d.]+))?\}(?::([a-z]+):([^:]+):([a-z]+):([^:]+))?$/.exec(key);
   const system = match ? decodePart(match[1]) : undefined;
   if (!match || system === undefined) return undefined;
-  const [, , kind, metricPart, grain, bucket] = match;
-  if (kind === undefined) return { system };
+  const [, , place, kind, metricPart, grain, bucket] = match;
+  const names = { system, shard: place === undefined ? system : shardName(system, place) };
+  if (kind === undefined) return names;
   const metric = decodePart(metricPart);
   if (metric === undefined || !(sketchKinds as readonly string[]).includes(kind)) return undefined;
-  return { system, sketch: { kind: kind as SketchKind, metric, grain, bucket } };
+  return { ...names, sketch: { kind: kind as SketchKind, metric, grain, bucket } };
 }
 
-/** What follows the key of a system in one of its other keys, whatever that is; '' for its record. */
-export const suffixOf = (system: string, key: string): string => key.slice(systemKey(system).length + 1);
+/** What follows the key of a system or shard in one of its other keys, whatever that is; '' for its record. */
+export const suffixOf = (name: string, key: string): string => key.slice(systemKey(name).length + 1);
 
 /** The name of the day that a field of a system's record is about, or undefined where it is about something else. */
 export const parseDayField = (field: string): string | undefined =>

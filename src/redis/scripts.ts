@@ -106,6 +106,7 @@ const names = [
   'finish-request-1',
   'release-request-1',
   'remove-items-1',
+  'note-shards-1',
 ] as const;
 export type ScriptName = (typeof names)[number];
 

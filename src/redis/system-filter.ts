@@ -11,10 +11,12 @@ import {
   type ParsedKey,
   parseKey,
   type SketchKind,
+  shardsPattern,
   systemKey,
   systemPattern,
   systemsPattern,
 } from './keys.js';
+import type { ShardsOf } from './shard-names.js';
 
 export interface SystemFilter {
   /** For SCAN: lets through what is looked for, and as little else as can be said. */
@@ -47,10 +49,13 @@ export function matchesPattern(pattern: string, name: string): boolean {
   return sign === signs.length;
 }
 
-/** The systems that are named, or whose names look so; all of them without either. */
-export function systemFilter(system: string | undefined, pattern = '*'): SystemFilter {
-  if (system !== undefined)
-    return { match: systemPattern(system), sibling: systemKey(system), accepts: (name) => name === system };
+/** The systems that are named, or whose names look so; all of them without either. All shards of each are meant. */
+export function systemFilter(shardsOf: ShardsOf, system: string | undefined, pattern = '*'): SystemFilter {
+  if (system !== undefined) {
+    const accepts = (name: string) => name === system;
+    if (shardsOf(system).length > 1) return { match: shardsPattern(system), accepts };
+    return { match: systemPattern(system), sibling: systemKey(system), accepts };
+  }
   const start = /^[^*?]*/.exec(pattern)?.[0] ?? '';
   return { match: systemsPattern(start), accepts: (name) => matchesPattern(pattern, name) };
 }

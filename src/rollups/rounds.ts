@@ -8,6 +8,9 @@
  * days than that (an old log) has the others in the next sweep. With 10,000 systems a sweep
  * takes ten rounds, and the days of a midnight as many; answers do not wait for that, they read hours until then.
  *
+ * Each shard of a system that is spread is folded as a system of its own; those that a round did not come to have their
+ * turn in the next sweep.
+ *
  * A day that cannot be folded is logged and left, the others go on. Redis down: the round fails, and the next one
  * goes on with the systems after. The leader dies: its lease runs out, another process takes over, and what was half done
  * is done again. It was only stopped for long: its token is refused, it gives up and asks anew.
@@ -15,9 +18,10 @@
 import type { FastifyBaseLogger } from 'fastify';
 import type { Clock } from '../clock.js';
 import type { Metrics } from '../metrics.js';
-import { directoryKeys, systemKey } from '../redis/keys.js';
+import { directoryKeys, systemKey, systemOfShard } from '../redis/keys.js';
 import { createLease } from '../redis/lease.js';
 import { call, isUnavailable, readPipeline, type Store } from '../redis/pipeline.js';
+import type { ShardsOf } from '../redis/shard-names.js';
 import { parseRecord, type SystemRecord } from '../redis/system-record.js';
 import { SketchFormatError } from '../sketches/envelope.js';
 import { type Retention, recordSeconds } from '../windows/retention.js';
@@ -35,6 +39,7 @@ const PIPELINE_RECORDS_MAX = 100;
 
 interface RoundsDependencies {
   redis: Store;
+  shardsOf: ShardsOf;
   retention: Retention;
   /** Of this process, and nobody else's. */
   holderId: string;
@@ -45,7 +50,7 @@ interface RoundsDependencies {
 }
 
 export function createRollups(dependencies: RoundsDependencies) {
-  const { redis, retention, holderId, clock, timeoutMs, metrics, log } = dependencies;
+  const { redis, shardsOf, retention, holderId, clock, timeoutMs, metrics, log } = dependencies;
   const tokenSeconds = recordSeconds(retention);
   const lease = createLease({ redis, job: 'rollups', holderId, leaseMs, tokenSeconds, timeoutMs });
   const foldDay = createDayFolder({ redis, retention, clock, timeoutMs });
@@ -75,7 +80,8 @@ export function createRollups(dependencies: RoundsDependencies) {
       return await foldDay(day);
     } catch (error) {
       if (!(error instanceof SketchFormatError) && isUnavailable(error as Error)) throw error;
-      log.error({ err: error, system: day.system, day: day.day.name }, 'a day could not be folded');
+      const system = systemOfShard(day.system);
+      log.error({ err: error, system, day: day.day.name }, 'a day could not be folded');
       return { kind: 'failed' };
     }
   }
@@ -109,13 +115,14 @@ export function createRollups(dependencies: RoundsDependencies) {
 
   async function sweep(): Promise<void> {
     const systems = await nextSystems();
-    for (let i = 0; i < systems.length; i += PIPELINE_RECORDS_MAX) {
-      const some = systems.slice(i, i + PIPELINE_RECORDS_MAX);
+    const shards = systems.flatMap(shardsOf);
+    for (let i = 0; i < shards.length; i += PIPELINE_RECORDS_MAX) {
+      const some = shards.slice(i, i + PIPELINE_RECORDS_MAX);
       const records = await readRecords(some);
-      for (const [place, system] of some.entries()) {
+      for (const [place, shard] of some.entries()) {
         if (daysLeft <= 0) return;
-        after = system; // also where it fails or has too much: one system must not hold up the others
-        if (!(await foldSystem(system, records[place]))) return;
+        after = systemOfShard(shard); // also where it fails or has too much: it must not hold up the others
+        if (!(await foldSystem(shard, records[place]))) return;
       }
     }
     if (systems.length < SYSTEMS_MAX) after = '';

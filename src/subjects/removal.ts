@@ -25,6 +25,7 @@ import {
 import { encodePayload } from '../redis/payload.js';
 import { type Call, call, callScript, readPipeline, type Store } from '../redis/pipeline.js';
 import { scripts } from '../redis/scripts.js';
+import type { ShardsOf } from '../redis/shard-names.js';
 import { type PersonKind, personOf, topMetrics } from '../sketches/registry.js';
 import { type Bucket, bucketsIn, dayNamed } from '../windows/bucket.js';
 import { type Retention, recordSeconds } from '../windows/retention.js';
@@ -64,6 +65,7 @@ interface RemovalTerms {
 
 interface RemovalDependencies {
   redis: Store;
+  shardsOf: ShardsOf;
   retention: Retention;
   clock: Clock;
   timeoutMs: number;
@@ -91,8 +93,8 @@ function createDayTerms(kind: PersonKind) {
   };
 }
 
-export function createRemoval({ redis, retention, clock, timeoutMs }: RemovalDependencies) {
-  /** The names of the days of a system that may have lists. */
+export function createRemoval({ redis, shardsOf, retention, clock, timeoutMs }: RemovalDependencies) {
+  /** The names of the days of a system or shard that may have lists. */
   async function daysOf(system: string): Promise<string[]> {
     const now = Math.floor(clock.now() / 1_000);
     const calls = [call('HKEYS', systemKey(system)), call('ZRANGEBYSCORE', sealedKey(system), now, '+inf')];
@@ -120,7 +122,7 @@ export function createRemoval({ redis, retention, clock, timeoutMs }: RemovalDep
     return sum;
   }
 
-  /** Removes items from the lists of one system. */
+  /** Removes items from the lists of one system or shard. */
   async function removeFrom(system: string, items: Buffer, termsOf: (day: string) => Buffer) {
     const days = await daysOf(system);
     const calls = Array.from({ length: Math.ceil(days.length / CALL_DAYS) }, (_, i) => {
@@ -142,11 +144,14 @@ export function createRemoval({ redis, retention, clock, timeoutMs }: RemovalDep
       if (passed >= systemsMax || (passed > 0 && clock.now() >= endAt)) return { ...total, next: last };
       last = system;
       if (within && !within.has(system)) continue;
-      const { lists, removed } = await removeFrom(system, items, termsOf);
+      const before = total.removed;
+      for (const shard of shardsOf(system)) {
+        const { lists, removed } = await removeFrom(shard, items, termsOf);
+        total.lists += lists;
+        total.removed += removed;
+      }
       total.systems++;
-      total.lists += lists;
-      total.removed += removed;
-      if (removed > 0) total.touched.push(system);
+      if (total.removed > before) total.touched.push(system);
     }
     return total;
   };

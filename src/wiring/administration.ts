@@ -7,10 +7,12 @@ import type { Clock } from '../clock.js';
 import type { Config } from '../config.js';
 import type { Metrics } from '../metrics.js';
 import type { Store } from '../redis/pipeline.js';
+import type { Shards } from '../redis/shards.js';
 import type { Retention } from '../windows/retention.js';
 
 interface AdministrationDependencies {
   redis: Store;
+  shards: Shards;
   config: Config;
   retention: Retention;
   clock: Clock;
@@ -20,8 +22,9 @@ interface AdministrationDependencies {
 }
 
 export function createAdministration(dependencies: AdministrationDependencies) {
-  const { redis, config, retention, clock, metrics, randomId, invalidate } = dependencies;
-  const admin = { redis, clock, timeoutMs: config.REDIS_INGEST_TIMEOUT_MS };
+  const { redis, shards, config, retention, clock, metrics, randomId, invalidate } = dependencies;
+  const { shardsOf } = shards;
+  const admin = { redis, shardsOf, clock, timeoutMs: config.REDIS_INGEST_TIMEOUT_MS };
   const purge = createPurge({
     ...admin,
     tickets: createTickets(admin, randomId),
@@ -29,6 +32,7 @@ export function createAdministration(dependencies: AdministrationDependencies) {
     claimsKeptMs: config.IDEMPOTENCY_SECONDS * 1_000,
     idsKnownSeconds: config.EVENT_ID_SECONDS,
     randomId,
+    forgetShards: shards.forget,
     invalidate: (systems) => invalidate({ systems }),
     removedKeys: (count) => metrics.purgedKeys.inc(count),
   });

@@ -13,6 +13,7 @@ import type { Config } from '../config.js';
 import type { Readiness } from '../health/readiness.js';
 import { type Job, startJob } from '../jobs.js';
 import { call, isReachable, runPipeline, type Store } from '../redis/pipeline.js';
+import type { Shards } from '../redis/shards.js';
 import { mastersOf } from '../redis/store.js';
 import { type Rollups, roundMs } from '../rollups/rounds.js';
 import type { Connections } from './connections.js';
@@ -26,6 +27,7 @@ interface BackgroundDependencies {
   config: Config;
   keys: Keys;
   redis: Connections;
+  shards: Shards;
   write: WritePath;
   read: ReadPath;
   readiness: Readiness;
@@ -47,13 +49,14 @@ async function checkHealth(redis: Connections, config: Config): Promise<void> {
 
 /** Starts all of it. @returns the jobs, to be stopped */
 export function startBackground(dependencies: BackgroundDependencies): Job[] {
-  const { config, keys, redis, write, read, readiness, rollups, clock, log } = dependencies;
+  const { config, keys, redis, shards, write, read, readiness, rollups, clock, log } = dependencies;
   const { directory, filter } = write;
   const { cache } = read;
   const isCached = config.QUERY_CACHE === 'on';
   const warmUp = createWarmUp({
     isReady: () => isCached && redis.read.status === 'ready' && directory.isLoaded,
     latestSystems: directory.latest,
+    shardsOf: shards.shardsOf,
     look: cache.look,
     ask: read.ask,
     summaries: read.summaries,
@@ -82,6 +85,7 @@ export function startBackground(dependencies: BackgroundDependencies): Job[] {
     start('look at the API keys', lookAtKeysEveryMs, keys.look),
     start('eviction look', EVICTION_LOOK_MS, readiness.lookAtEviction),
     start('directory flush', DIRECTORY_FLUSH_MS, async () => {
+      if (redis.write.status === 'ready') await shards.look();
       await directory.learnPurges();
       await directory.flush();
     }),

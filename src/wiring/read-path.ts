@@ -16,11 +16,13 @@ import type { Metrics } from '../metrics.js';
 import { sendAnswer, sendHeld, wantsFresh } from '../plugins/answers.js';
 import { type People, plainPeople } from '../privacy/pseudonyms.js';
 import type { Store } from '../redis/pipeline.js';
+import type { ShardsOf } from '../redis/shard-names.js';
 import { createSystemNames } from '../redis/system-names.js';
 import type { Retention } from '../windows/retention.js';
 
 interface ReadPathDependencies {
   redis: Store;
+  shardsOf: ShardsOf;
   config: Config;
   retention: Retention;
   clock: Clock;
@@ -31,11 +33,11 @@ interface ReadPathDependencies {
 }
 
 export function createReadPath(dependencies: ReadPathDependencies) {
-  const { redis, config, retention, clock, metrics, log, randomId } = dependencies;
+  const { redis, shardsOf, config, retention, clock, metrics, log, randomId } = dependencies;
   const people = dependencies.pseudonyms ?? plainPeople;
   const timeoutMs = config.REDIS_QUERY_TIMEOUT_MS;
   const ask = createAsk({ redis, timeoutMs, inFlightMax: config.QUERIES_IN_FLIGHT_MAX, metrics });
-  const query = { ask, retention, clock, formsChangedAt: people.changedAt };
+  const query = { ask, shardsOf, retention, clock, formsChangedAt: people.changedAt };
   const names = createSystemNames({ redis, timeoutMs, clock });
   const cache = createAnswerCache({
     redis,

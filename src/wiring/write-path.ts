@@ -11,16 +11,21 @@ import { createDirectory } from '../events/directory.js';
 import { createRefold } from '../events/identified-rows.js';
 import { createIngest } from '../events/ingest.js';
 import { createOnce } from '../events/once.js';
+import { createPlacement } from '../events/placement.js';
 import type { Metrics } from '../metrics.js';
 import type { Pseudonyms } from '../privacy/pseudonyms.js';
 import { createClaims } from '../redis/claims.js';
 import { knownIdsHead } from '../redis/known-ids.js';
 import type { Store } from '../redis/pipeline.js';
+import type { Shards } from '../redis/shards.js';
+import type { Spread } from '../redis/spread.js';
 import { type Retention, recordSeconds } from '../windows/retention.js';
 import { openWriter } from './writers.js';
 
 interface WritePathDependencies {
   redis: Store;
+  spread: Spread;
+  shards: Shards;
   config: Config;
   retention: Retention;
   clock: Clock;
@@ -31,17 +36,24 @@ interface WritePathDependencies {
 }
 
 export function createWritePath(dependencies: WritePathDependencies) {
-  const { redis, config, retention, clock, metrics, log, randomId, pseudonyms } = dependencies;
+  const { redis, spread, shards, config, retention, clock, metrics, log, randomId, pseudonyms } =
+    dependencies;
   const timeoutMs = config.REDIS_INGEST_TIMEOUT_MS;
   const folder = createDigestFolder({ redis, timeoutMs, metrics, log });
+  const placement = createPlacement(spread);
   const directory = createDirectory({
     redis,
+    shards,
     systemsMax: config.SYSTEMS_MAX,
     timeoutMs,
     recordSeconds: recordSeconds(retention),
     now: clock.now,
   });
   const readsIds = config.EVENT_ID_SECONDS > 0;
+  if (readsIds && placement) {
+    const why = 'the ids of a system are looked up in one place';
+    throw new Error(`SYSTEM_SHARDS must be empty where EVENT_ID_SECONDS is set: ${why}`);
+  }
   const rows = {
     pseudonyms,
     futureMsMax: config.FUTURE_SECONDS_MAX * 1_000,
@@ -74,6 +86,7 @@ export function createWritePath(dependencies: WritePathDependencies) {
     clock,
     metrics,
     readsIds,
+    placement,
     ...rows,
   });
   const claims = createClaims({
@@ -85,7 +98,7 @@ export function createWritePath(dependencies: WritePathDependencies) {
     randomId,
   });
   const limits = { rowsMax: config.BATCH_EVENTS_MAX, bytesMax: config.BODY_BYTES_MAX };
-  const once = createOnce({ claims, redis, directory, limits, clock, timeoutMs, metrics });
+  const once = createOnce({ claims, redis, directory, limits, placement, clock, timeoutMs, metrics });
   const shedding = {
     admission,
     eventLoopDelayMsMax: config.EVENT_LOOP_DELAY_MS_MAX,

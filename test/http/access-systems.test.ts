@@ -8,7 +8,8 @@ const everywhere = makeKey();
 const crm = makeKey({ scopes: ['ingest', 'query'], systems: ['crm', 'not there yet'] });
 const both = makeKey({ scopes: ['ingest', 'query'], systems: ['crm', 'erp'] });
 const API_KEYS = environmentOf(everywhere, crm, both);
-const { base, stop } = await startApp({ config: { API_KEYS, QUERY_CACHE: 'on' } });
+// A key for a system is for all the shards that it is spread over.
+const { base, stop } = await startApp({ config: { API_KEYS, QUERY_CACHE: 'on', SYSTEM_SHARDS: 'crm=4' } });
 t.teardown(stop);
 
 type Key = typeof crm;

@@ -179,3 +179,8 @@ t.test('switched off, an id means nothing, whatever it is', async (t) => {
   t.strictSame(await counted('off', off.base), three(5));
   t.strictSame(await withRedis(redis, (direct) => direct.keys('pt:{off}:ids:*')), []);
 });
+
+t.test('ids and shards are not set together, since the ids of a system are in one place', async (t) => {
+  const both = { ...config, SYSTEM_SHARDS: 'payments=4' };
+  await t.rejects(startApp({ redis, config: both }), { message: /^SYSTEM_SHARDS must be empty/ });
+});

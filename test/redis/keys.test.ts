@@ -92,7 +92,7 @@ t.test('different sketches have different keys', async () => {
     ),
   ]);
   const unique = new Set([...all, ...Object.values(directoryKeys)]);
-  t.equal(unique.size, all.length + 3, 'and the directory has keys of its own');
+  t.equal(unique.size, all.length + 4, 'and the directory has keys of its own');
 });
 
 t.test('a key has one hash tag, the system, and no character that means something elsewhere', async () => {

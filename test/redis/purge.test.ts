@@ -36,7 +36,7 @@ t.beforeEach(async () => {
 
 let ids = 0;
 const randomId = () => `purge-${ids++}`;
-const admin = { redis, clock, timeoutMs: 5_000 };
+const admin = { redis, shardsOf: (system: string) => [system], clock, timeoutMs: 5_000 };
 const purge = createPurge({
   ...admin,
   tickets: createTickets(admin, randomId),
@@ -44,6 +44,7 @@ const purge = createPurge({
   claimsKeptMs: DAY_MS,
   idsKnownSeconds: 240,
   randomId,
+  forgetShards: async () => undefined,
   invalidate: async () => undefined,
   removedKeys: () => undefined,
 });
@@ -305,6 +306,7 @@ t.test('a system that gets events of too many days at once is a 503, in the end'
     claimsKeptMs: DAY_MS,
     idsKnownSeconds: 240,
     randomId,
+    forgetShards: async () => undefined,
     invalidate: async () => undefined,
     removedKeys: () => undefined,
   });

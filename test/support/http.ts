@@ -113,3 +113,7 @@ export const query = (path: string, parameters: Record<string, string | number>)
 
 export const compliance = (path: string, parameters: Record<string, string | number> = {}): string =>
   query(`/api/v1/compliance/${path}`, parameters);
+
+/** One step of a purge: what is asked for, or the `confirm` of the step before. */
+export const purge = <Body = { confirm: string; done: boolean }>(base: string, body: object) =>
+  post<Body>(base, JSON.stringify(body), json, '/api/v1/admin/purge');

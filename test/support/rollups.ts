@@ -10,6 +10,7 @@ import { connectionLimits, createConnection } from '../../src/redis/connection.j
 import { decodeTop, readDigestDays, readTopDays } from '../../src/redis/day-lists.js';
 import { sketchKey } from '../../src/redis/keys.js';
 import { readPipeline } from '../../src/redis/pipeline.js';
+import type { ShardsOf } from '../../src/redis/shard-names.js';
 import { createRollups } from '../../src/rollups/rounds.js';
 import { mergeTops, type TopSummary } from '../../src/sketches/space-saving.js';
 import { type Digest, decodeDigest, mergeDigests } from '../../src/sketches/t-digest.js';
@@ -46,10 +47,13 @@ interface ProcessOptions {
   holderId: string;
   clock: { now: () => number };
   timeoutMs?: number;
+  /** By default no system is spread. */
+  shardsOf?: ShardsOf;
 }
 
 /** The rollups of one process, connected. */
-export async function createRollupProcess({ socket, holderId, clock, timeoutMs = 10_000 }: ProcessOptions) {
+export async function createRollupProcess(options: ProcessOptions) {
+  const { socket, holderId, clock, timeoutMs = 10_000, shardsOf = (system) => [system] } = options;
   const metrics = createMetrics();
   const log = pino({ level: 'silent' });
   const connection = {
@@ -59,7 +63,16 @@ export async function createRollupProcess({ socket, holderId, clock, timeoutMs =
   } as const;
   const redis = createConnection({ ...connection, metrics, log, random: () => 0 });
   await until(() => redis.status === 'ready', 'a connection to Redis');
-  const rollups = createRollups({ redis, retention, holderId, clock, timeoutMs, metrics, log });
+  const rollups = createRollups({
+    redis,
+    shardsOf,
+    retention,
+    holderId,
+    clock,
+    timeoutMs,
+    metrics,
+    log,
+  });
   return {
     ...rollups,
     metrics,

@@ -14,6 +14,7 @@ import { copyEvent, createEventReader, type ReadEvent } from '../../src/events/r
 import { createMetrics } from '../../src/metrics.js';
 import { connectionLimits, createConnection } from '../../src/redis/connection.js';
 import type { ReplicaWait } from '../../src/redis/pipeline.js';
+import { createShards } from '../../src/redis/shards.js';
 import { DAY_MS } from '../../src/windows/civil.js';
 import { type Retention, recordSeconds } from '../../src/windows/retention.js';
 import { openWriter } from '../../src/wiring/writers.js';
@@ -75,11 +76,20 @@ export async function createWritePath(options: WritePathOptions) {
     random: () => 0,
   });
   const folder = createDigestFolder({ redis, timeoutMs, metrics, log });
+  const keptSeconds = recordSeconds(retention);
   const directory = createDirectory({
     redis,
+    shards: createShards({
+      redis,
+      spread: new Map(),
+      keptSeconds,
+      claimsKeptSeconds: 86_400,
+      clock,
+      timeoutMs,
+    }),
     systemsMax: options.systemsMax ?? 10_000,
     timeoutMs,
-    recordSeconds: recordSeconds(retention),
+    recordSeconds: keptSeconds,
     now: clock.now,
   });
   const admission = createAdmission({

@@ -25,7 +25,8 @@ const travel = createTravel(redis);
 const { clock } = travel;
 const writer = await createWritePath({ socket: server.socket, clock });
 const rollups = await createRollupProcess({ socket: server.socket, holderId: 'one', clock });
-const remove = createRemoval({ redis, retention, clock, timeoutMs: replyDeadlineMs });
+const shardsOf = (system: string) => [system];
+const remove = createRemoval({ redis, shardsOf, retention, clock, timeoutMs: replyDeadlineMs });
 t.teardown(async () => {
   rollups.close();
   await writer.close();
@@ -199,7 +200,7 @@ t.test('systems are walked by the directory, and a cursor goes on where it stopp
   let at = clock.now();
   // Each look at the clock takes two seconds of the five that one request has.
   const slow = { now: () => (at += 2_000) };
-  const inParts = createRemoval({ redis, retention, clock: slow, timeoutMs: replyDeadlineMs });
+  const inParts = createRemoval({ redis, shardsOf, retention, clock: slow, timeoutMs: replyDeadlineMs });
   const from = (after: string) => inParts({ kind: 'user', forms: ['alice'], after, within: undefined });
   const parts = [await from('')];
   for (let next = parts[0].next; next !== undefined; next = parts.at(-1)?.next) parts.push(await from(next));
