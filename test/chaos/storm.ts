@@ -115,20 +115,26 @@ export async function runStorm(options: StormOptions): Promise<StormReport> {
   const done: StormReport['faults'] = new Map();
   let largestServiceBytes = 0;
 
-  /** Resolves when so many more batches are acknowledged; in milliseconds, how long that took. */
-  async function untilBatches(more: number, after: string): Promise<number> {
-    const goal = sent.batches + more;
+  /** Resolves when the next batch is acknowledged; in milliseconds, how long that took. */
+  async function untilNext(after: string): Promise<number> {
+    const before = sent.batches;
     const from = performance.now();
-    await until(() => sent.batches >= goal, `an acknowledgement after ${after}`);
+    await until(() => sent.batches > before, `an acknowledgement after ${after}`);
     return performance.now() - from;
   }
 
-  await untilBatches(2 * count, 'the start');
+  /** Resolves when so many more batches are acknowledged, however long that takes as long as some are. */
+  async function calm(batches: number, after: string): Promise<void> {
+    const goal = sent.batches + batches;
+    while (sent.batches < goal) await untilNext(after);
+  }
+
+  await calm(2 * count, 'the start');
   for (let i = 0; i < faultsMin || sent.acknowledged < eventsMin; i++) {
     const name = names[i < names.length ? i : Math.floor(random() * names.length)];
     await rig.faults[name]();
-    const recoveryMs = await untilBatches(1, name);
-    await untilBatches(2 * count, name);
+    const recoveryMs = await untilNext(name);
+    await calm(2 * count, name);
     largestServiceBytes = Math.max(largestServiceBytes, residentBytes(rig.service().child.pid));
     const before = done.get(name) ?? { times: 0, recoveryMs: 0 };
     done.set(name, { times: before.times + 1, recoveryMs: Math.max(before.recoveryMs, recoveryMs) });
