@@ -141,7 +141,13 @@ export function leaveOut(
   const { kept, requests, marker } = part;
   if (!kept) return true;
   const known = new Set(places);
-  Object.assign(part, { kept: undefined, hours: new Map(), minutes: new Map(), sampleKeys: new Set() });
+  Object.assign(part, {
+    kept: undefined,
+    hours: new Map(),
+    minutes: new Map(),
+    sampleKeys: new Set(),
+    requests: [],
+  });
   let place = 0;
   kept.rows.forEach((row, i) => {
     const id = kept.ids[i];

@@ -28,7 +28,7 @@ interface Taken {
   name: string | undefined;
 }
 
-/** Sends calls one at a time; after one without an answer those that follow are not sent. */
+/** Sends calls one at a time; after one that failed those that follow are not sent. */
 export const sendInTurn =
   (send: Send): Send =>
   async (calls) => {

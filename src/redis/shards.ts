@@ -6,7 +6,8 @@
  * So every process notes its setting in the directory before it writes anything, for as long as what it writes may live,
  * and looks once a second what others have noted. Who raises a number while others run is therefore asked about
  * in full a second later everywhere. Until the first look nothing is known and nothing is answered: half an answer might
- * be kept. Redis down: what is known stays known.
+ * be kept. Redis down: what is known stays known. Redis refuses writes: what is noted is learned all the same, since a
+ * look writes only where something is to be noted, and after it has read.
  *
  * Of a purged system the notes end as soon as nothing can be written under them any more: the time that claims of
  * requests are kept, since these are finished as they were begun. Where a number is in use its note is renewed at once.
@@ -31,7 +32,11 @@ interface ShardsDependencies {
   timeoutMs: number;
 }
 
+/** A note is renewed after so long. */
+const RENEWED_SECONDS = 3_600;
+
 const noteOf = (system: string, shards: number): string => `${shards}:${system}`;
+const readNotes = call('ZRANGE', directoryKeys.shards, 0, -1, 'WITHSCORES');
 const systemOf = (note: string): string => note.slice(note.indexOf(':') + 1);
 
 /** The names of all shards, of the largest number of each system. */
@@ -47,29 +52,47 @@ function namesOf(notes: Iterable<string>): Map<string, readonly string[]> {
 export function createShards(dependencies: ShardsDependencies) {
   const { redis, spread, keptSeconds, claimsKeptSeconds, clock, timeoutMs } = dependencies;
   const own = [...spread].map(([system, shards]) => noteOf(system, shards));
-  const ownPayload = encodePayload(own);
   let noted: readonly string[] | undefined;
   let names = new Map<string, readonly string[]>();
   const nowSeconds = () => Math.floor(clock.now() / 1_000);
 
   const shardsOf: ShardsOf = (system) => {
-    if (!noted) throw new Problem('redis_unavailable', 'it is not known yet how systems are spread');
+    if (!noted) throw new Problem('redis_unavailable', 'Redis has not told yet how systems are spread');
     return names.get(system) ?? [system];
   };
+
+  function learn(notes: readonly string[]): void {
+    const isKnown = noted?.length === notes.length && notes.every((note, i) => note === noted?.[i]);
+    if (isKnown) return;
+    names = namesOf([...notes, ...own]);
+    noted = notes;
+  }
 
   return {
     /** @throws Problem redis_unavailable before the first look */
     shardsOf,
 
-    /** Notes what is set here, and learns what is noted. @throws what Redis or the connection fails with */
+    /**
+     * Learns what is noted, and notes what is set here. @throws what Redis or the connection fails with; where it was
+     * the noting, what was to be learned is known
+     */
     async look(): Promise<void> {
-      const terms = [nowSeconds(), keptSeconds, ownPayload];
-      const look = callScript(scripts['note-shards-1'], [directoryKeys.shards], terms);
-      const [reply] = (await readPipeline(redis, [look], timeoutMs)) as [string[]];
-      const isKnown = noted?.length === reply.length && reply.every((note, i) => note === noted?.[i]);
-      if (isKnown) return;
-      names = namesOf([...reply, ...own]);
-      noted = reply;
+      const now = nowSeconds();
+      const [reply] = await readPipeline(redis, [readNotes], timeoutMs);
+      const ends = new Map<string, number>();
+      const pairs = reply as string[];
+      for (let i = 0; i < pairs.length; i += 2) ends.set(pairs[i], Number(pairs[i + 1]));
+      const isOver = (note: string) => Number(ends.get(note)) <= now;
+      const found = [...ends.keys()].sort();
+      learn(found.filter((note) => !isOver(note)));
+      const due = own.filter((note) => (ends.get(note) ?? 0) < now + keptSeconds);
+      if (due.length === 0 && !found.some(isOver)) return;
+      const terms = [now, now + keptSeconds + RENEWED_SECONDS, encodePayload(due)];
+      await readPipeline(
+        redis,
+        [callScript(scripts['note-shards-1'], [directoryKeys.shards], terms)],
+        timeoutMs,
+      );
     },
 
     /** Ends the notes of systems of which nothing is left. @throws what Redis or the connection fails with */

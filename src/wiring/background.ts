@@ -85,7 +85,8 @@ export function startBackground(dependencies: BackgroundDependencies): Job[] {
     start('look at the API keys', lookAtKeysEveryMs, keys.look),
     start('eviction look', EVICTION_LOOK_MS, readiness.lookAtEviction),
     start('directory flush', DIRECTORY_FLUSH_MS, async () => {
-      if (redis.write.status === 'ready') await shards.look();
+      // A directory that could not be read when the connection was made is read now, and the shards with it.
+      if (redis.write.status === 'ready') await (directory.isLoaded ? shards.look() : directory.load());
       await directory.learnPurges();
       await directory.flush();
     }),

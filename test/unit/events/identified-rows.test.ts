@@ -109,7 +109,8 @@ t.test(
     add(group, rowsOf(0, 20), 0);
     add(group, rowsOf(20, 40), 1);
     const [part] = group.apart;
-    const { requests, lastEvent } = part;
+    const { lastEvent } = part;
+    const requests = [...part.requests];
     const duplicates = new Map<number, number>();
     t.equal(leaveOut(part, [1, 2, 21, 40], duplicates, refold), true);
     t.strictSame(
