@@ -21,9 +21,9 @@ export const stormSystems = 20;
 const RETENTION_MS = 3 * 86_400_000;
 
 export interface StormOptions {
-  /** Faults at least; where absent, each kind once. */
+  /** How many; where absent, each kind once. */
   faults?: number;
-  /** Events acknowledged at least: faults go on until then. */
+  /** Events acknowledged at least, evenly between the faults. */
   events?: number;
   senders: number;
   eventsPerBatch: number;
@@ -111,7 +111,7 @@ export async function runStorm(options: StormOptions): Promise<StormReport> {
   const { sent, end } = startSenders({ base, count, eventsPerBatch, systems: stormSystems, random, note });
   const began = performance.now();
   const names = Object.keys(rig.faults);
-  const { faults: faultsMin = names.length, events: eventsMin = 0 } = options;
+  const { faults = names.length, events = 0 } = options;
   const done: StormReport['faults'] = new Map();
   let largestServiceBytes = 0;
 
@@ -123,18 +123,21 @@ export async function runStorm(options: StormOptions): Promise<StormReport> {
     return performance.now() - from;
   }
 
-  /** Resolves when so many more batches are acknowledged, however long that takes as long as some are. */
-  async function calm(batches: number, after: string): Promise<void> {
-    const goal = sent.batches + batches;
-    while (sent.batches < goal) await untilNext(after);
+  /**
+   * Resolves when every sender has been answered again and so many events are acknowledged in all, however long that
+   * takes as long as some are.
+   */
+  async function calm(events: number, after: string): Promise<void> {
+    const goal = sent.batches + 2 * count;
+    while (sent.batches < goal || sent.acknowledged < events) await untilNext(after);
   }
 
-  await calm(2 * count, 'the start');
-  for (let i = 0; i < faultsMin || sent.acknowledged < eventsMin; i++) {
+  await calm(0, 'the start');
+  for (let i = 0; i < faults; i++) {
     const name = names[i < names.length ? i : Math.floor(random() * names.length)];
     await rig.faults[name]();
     const recoveryMs = await untilNext(name);
-    await calm(2 * count, name);
+    await calm((events * (i + 1)) / faults, name);
     largestServiceBytes = Math.max(largestServiceBytes, residentBytes(rig.service().child.pid));
     const before = done.get(name) ?? { times: 0, recoveryMs: 0 };
     done.set(name, { times: before.times + 1, recoveryMs: Math.max(before.recoveryMs, recoveryMs) });
