@@ -90,6 +90,10 @@ async function createParts({ keys: given, ...options }: AppOptions) {
   const metrics = createMetrics();
   const pseudonyms = openPseudonyms(config);
   const spread = readSpread(config.SYSTEM_SHARDS);
+  if (spread.size > 0 && config.EVENT_ID_SECONDS > 0) {
+    const why = 'the ids of a system are looked up in one place';
+    throw new Error(`SYSTEM_SHARDS must be empty where EVENT_ID_SECONDS is set: ${why}`);
+  }
   const retention = retentionOf(config);
   const redis = openConnections({ address, config, metrics, log });
   const shared = { config, retention, clock, metrics, log, randomId, pseudonyms };

@@ -50,6 +50,9 @@ const parameters: Record<string, LuaValue> = {
   bloom_blocks: bloomLayers.map((layer) => layer.blocks),
   bloom_offsets: bloomLayers.map((layer) => layer.offsetBytes),
   bloom_capacities: bloomLayers.map((layer) => layer.capacity),
+  // A GETRANGE of a block takes Redis as long as copying some 2 KB.
+  bloom_whole_bytes_each: 1_024,
+  bloom_whole_bytes_max: 262_144,
   count_min_envelope: countMinEnvelope,
   count_min_header_bytes: countMinHeaderBytes,
   count_min_widths: countMinLayers.map((layer) => layer.width),

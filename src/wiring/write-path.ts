@@ -50,10 +50,6 @@ export function createWritePath(dependencies: WritePathDependencies) {
     now: clock.now,
   });
   const readsIds = config.EVENT_ID_SECONDS > 0;
-  if (readsIds && placement) {
-    const why = 'the ids of a system are looked up in one place';
-    throw new Error(`SYSTEM_SHARDS must be empty where EVENT_ID_SECONDS is set: ${why}`);
-  }
   const rows = {
     pseudonyms,
     futureMsMax: config.FUTURE_SECONDS_MAX * 1_000,

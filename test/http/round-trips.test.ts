@@ -34,7 +34,8 @@ t.teardown(async () => {
 
 /** The directory is looked at and written once a second, for all requests together. */
 const isFlush = (turn: string) =>
-  turn.includes(directoryKeys.purged) && !turn.includes(scripts['apply-delta-n'].sha);
+  (turn.includes(directoryKeys.purged) || turn.includes(directoryKeys.shards)) &&
+  !turn.includes(scripts['apply-delta-n'].sha);
 
 /** What a request sends to Redis, turn by turn, without the directory's own that falls into it. @throws where it is not answered with `status` */
 async function turnsOf(

@@ -12,7 +12,8 @@ local now, ttl, used = tonumber(ARGV[1]), tonumber(ARGV[2]), cmsgpack.unpack(ARG
 local renewed_seconds = 3600
 local until_then = now + ttl + renewed_seconds
 
-redis.call('ZREMRANGEBYSCORE', notes, '-inf', now)
+-- Nothing is written where nothing changes: that a server takes no writes is for events to find out.
+if redis.call('ZCOUNT', notes, '-inf', now) > 0 then redis.call('ZREMRANGEBYSCORE', notes, '-inf', now) end
 local is_renewed = false
 for _, note in ipairs(used) do
   if tonumber(redis.call('ZSCORE', notes, note) or 0) < until_then - renewed_seconds then

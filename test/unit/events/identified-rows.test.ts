@@ -83,17 +83,6 @@ t.test('rows that touch many keys of Redis make parts of fewer', async (t) => {
   }
 });
 
-t.test('a row without an id is folded with all others', async (t) => {
-  const group = createDelta();
-  add(
-    group,
-    rowsOf(0, 2).map(({ event_id: _, ...row }) => row),
-    0,
-  );
-  t.strictSame(group.apart, []);
-  t.strictSame(group.systems.get('s')?.requests, [0]);
-});
-
 t.test(
   'a row whose id is on its way is left out, and its request depends on the part of the first',
   async (t) => {

@@ -43,22 +43,24 @@ t.test('a long byte string in metadata costs no more than a short one', async (t
 });
 
 t.test('one reader reads row after row without a trace of the one before', async (t) => {
-  const reader = createEventReader(0);
+  const reader = createEventReader(0, true);
   const full = {
     event_type: 'user_login',
     system: 'a',
+    event_id: 'id',
     user_id: 'u',
     session_id: 's',
     metadata: { ip: 'i', endpoint: 'e', status: 'failed', status_code: 500, latency_ms: 1, size: 2 },
   };
   t.equal(reader.read(full, now), undefined);
-  t.match(reader.event, { user: 'u', numberKeys: ['latency_ms', 'size'], numberValues: [1, 2] });
+  t.match(reader.event, { id: 'id', user: 'u', numberKeys: ['latency_ms', 'size'], numberValues: [1, 2] });
   t.equal(reader.read({ event_type: 'custom', system: 'b' }, now + 1), undefined);
   t.strictSame(
     { ...reader.event },
     {
       type: 8,
       system: 'b',
+      id: undefined,
       at: now + 1,
       user: undefined,
       session: undefined,
@@ -71,6 +73,14 @@ t.test('one reader reads row after row without a trace of the one before', async
       numbersDropped: 0,
     },
   );
+});
+
+t.test('an id is read where ids mean anything, and else ignored, whatever it is', async (t) => {
+  const row = { event_type: 'custom', system: 's', event_id: 7 };
+  const [reader, ignoring] = [createEventReader(0, true), createEventReader(0)];
+  t.match(reader.read(row, now), { code: 'type_invalid', pointer: '/event_id' });
+  for (const event_id of ['same', 7, '', {}]) t.equal(ignoring.read({ ...row, event_id }, now), undefined);
+  t.equal(ignoring.event.id, undefined);
 });
 
 t.test(
@@ -86,10 +96,11 @@ t.test(
 );
 
 t.test('limits are in bytes and hold exactly', async (t) => {
-  const reader = createEventReader(0);
+  const reader = createEventReader(0, true);
   const codeOf = (row: object) => reader.read({ event_type: 'custom', system: 's', ...row }, now)?.code;
   const cases: [field: string, bytesMax: number, row: (text: string) => object][] = [
     ['system', eventLimits.systemBytesMax, (system) => ({ system })],
+    ['event_id', eventLimits.idBytesMax, (event_id) => ({ event_id })],
     ['user_id', eventLimits.idBytesMax, (user_id) => ({ user_id })],
     ['session_id', eventLimits.idBytesMax, (session_id) => ({ session_id })],
     ['ip', eventLimits.idBytesMax, (ip) => ({ metadata: { ip } })],

@@ -25,11 +25,14 @@ local function locate(layer, high)
   return P.bloom_offsets[layer] + math.floor(high * P.bloom_blocks[layer] / 4294967296) * 32
 end
 
-local function has_bits(block, keys, at)
+-- Whether all bits of a key are set in the block that begins after `start` bytes of `bytes`.
+local function has_bits(bytes, start, keys, at)
   for word = 0, 7 do
     local position = keys:byte(at + word)
-    local byte = block:byte(word * 4 + math.floor(position / 8) + 1)
-    if band(byte, lshift(1, position % 8)) == 0 then return false end
+    local bit_of_byte = position % 8
+    local mask = 2 ^ bit_of_byte
+    local byte = bytes:byte(start + word * 4 + (position - bit_of_byte) / 8 + 1)
+    if byte % (mask + mask) < mask then return false end
   end
   return true
 end
@@ -42,18 +45,38 @@ end
 
 local function extend(key, layers) call('SETRANGE', key, bloom_bytes(layers) - 1, '\0') end
 
+-- Layers that are cheaper to read at once than block by block, given how many keys will be looked up, by number.
+local function read_layers(key, layers, keys_count)
+  local whole = {}
+  for layer = 1, layers do
+    local bytes = P.bloom_blocks[layer] * 32
+    if bytes > math.min(keys_count * P.bloom_whole_bytes_each, P.bloom_whole_bytes_max) then break end
+    whole[layer] = call('GETRANGE', key, P.bloom_offsets[layer], P.bloom_offsets[layer] + bytes - 1)
+  end
+  return whole
+end
+
 local function add_to_bloom(key, keys, layers, counts)
+  local whole, changed = read_layers(key, layers, #keys / 12), {}
   for at = 1, #keys, 12 do
-    local high = struct.unpack('<I4', keys:sub(at, at + 3))
-    local present, offset, block = false, nil, nil
+    local high = struct.unpack('<I4', keys, at)
+    local present, newest, newest_start, newest_place = false, nil, 0, nil
     for layer = layers, 1, -1 do
       local place = locate(layer, high)
-      local bytes = call('GETRANGE', key, place, place + 31)
-      if layer == layers then offset, block = place, bytes end
-      if has_bits(bytes, keys, at + 4) then present = true break end
+      local bytes, start = changed[place], 0
+      if not bytes then
+        bytes = whole[layer]
+        if bytes then
+          start = place - P.bloom_offsets[layer]
+        else
+          bytes = call('GETRANGE', key, place, place + 31)
+        end
+      end
+      if layer == layers then newest, newest_start, newest_place = bytes, start, place end
+      if has_bits(bytes, start, keys, at + 4) then present = true break end
     end
     if not present then
-      call('SETRANGE', key, offset, with_bits(block, keys, at + 4))
+      changed[newest_place] = with_bits(newest:sub(newest_start + 1, newest_start + 32), keys, at + 4)
       counts[layers] = counts[layers] + 1
       if counts[layers] >= P.bloom_capacities[layers] and layers < #P.bloom_blocks then
         layers = layers + 1
@@ -62,6 +85,7 @@ local function add_to_bloom(key, keys, layers, counts)
       end
     end
   end
+  for place, block in pairs(changed) do call('SETRANGE', key, place, block) end
   return layers
 end
 
