@@ -54,9 +54,10 @@ export type Counters = Awaited<ReturnType<typeof readCounters>>;
 export async function startService(env: Record<string, string> = {}, given?: TestRedis) {
   const server = given ?? (await startRedis());
   const settings = { REDIS_URL: server.url, LOG_LEVEL: 'warn', ...env };
-  const starting = startServiceAt(await freePort(), settings);
-  if (!given) starting.catch(server.stop);
-  const service = await starting;
+  const service = await startServiceAt(await freePort(), settings).catch(async (error: Error) => {
+    if (!given) await server.stop();
+    throw error;
+  });
   const redis = new Redis(server.url, { protocol: 2 });
   return {
     base: service.base,
