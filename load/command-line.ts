@@ -12,8 +12,9 @@ export interface Command {
 }
 
 const OUT_DEFAULT = 'bench-results';
+const FLAGS = ['list', 'help', 'full'];
 
-/** Names, and options by name: `--name value` or `--name=value`; `--list` and `--full` stand alone. */
+/** Names, and options by name: `--name value` or `--name=value`; flags stand alone. */
 function split(words: readonly string[]) {
   const names: string[] = [];
   const options = new Map<string, string>();
@@ -21,7 +22,7 @@ function split(words: readonly string[]) {
   for (let i = 0; i < words.length; i++) {
     const [, name, given] = /^--([a-z-]+)(?:=(.*))?$/is.exec(words[i]) ?? [];
     if (name === undefined) names.push(words[i]);
-    else if (name === 'list' || name === 'full') flags.add(name);
+    else if (FLAGS.includes(name)) flags.add(name);
     else {
       const value = given ?? words[++i];
       if (value === undefined) throw new UsageError(`--${name} wants a value`);
@@ -71,7 +72,7 @@ export function readCommand(words: readonly string[], scenarios: readonly Scenar
   for (const name of options.keys()) {
     if (!used.has(name)) throw new UsageError(`none of these scenarios has --${name}; see --list`);
   }
-  return { isList: flags.has('list'), isFull, out, chosen };
+  return { isList: flags.has('list') || flags.has('help'), isFull, out, chosen };
 }
 
 /** What --list prints: each scenario with its options, and what is other with --full. */
@@ -83,5 +84,6 @@ export function describe(scenarios: readonly Scenario[]): string {
     });
     return `${name}\n  ${about}\n  ${options.join('  ')}`;
   });
-  return `${lines.join('\n')}\n\nAlso --full, --out ${OUT_DEFAULT}, --list.`;
+  const usage = 'npm run bench -- [scenario ...] [--option value ...]; without a name, all of them';
+  return `${usage}\n\n${lines.join('\n')}\n\nAlso --full, --out ${OUT_DEFAULT}, --list.`;
 }

@@ -41,3 +41,10 @@ export const scenario = <Own extends Settings>(definition: Definition<Own>): Sce
 
 /** The words of a list. */
 export const wordsOf = (list: string): string[] => list.split(',').filter((word) => word !== '');
+
+/** The numbers of a list, above 0. @throws Error for a word that is none */
+export const numbersOf = (list: string): number[] =>
+  wordsOf(list).map((word) => {
+    if (!(Number(word) > 0)) throw new Error(`"${word}" is no number above 0`);
+    return Number(word);
+  });

@@ -235,11 +235,19 @@ async function registerFeatures(app: FastifyInstance, parts: Parts): Promise<voi
   });
 }
 
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** Whether events and questions can be served now, as /readyz says it. */
+    isReady(): boolean;
+  }
+}
+
 /** Builds the service. It is connected to Redis as soon as Redis is there; `close` ends everything it opened. */
 export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   const { config, log, randomId = randomUUID } = options;
   const app = createServer(config, log, randomId) as unknown as FastifyInstance;
   const parts = await createParts(options);
+  app.decorate('isReady', parts.readiness.isReady);
   closeWith(app, parts);
   const methods = collectMethods(app);
   await registerPlugins(app, parts);

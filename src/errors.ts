@@ -60,7 +60,7 @@ const problemTable = {
   purge_busy: { status: 503, title: 'Too much is written to be purged now', retryAfterSeconds: 10 },
   redis_unavailable: { status: 503, title: 'Redis cannot be reached', retryAfterSeconds: 2, isQuiet: true },
   outcome_unknown: { status: 503, title: 'The events may or may not be stored', retryAfterSeconds: 2 },
-  stopping: { status: 503, title: 'The service is stopping', retryAfterSeconds: 5 },
+  stopping: { status: 503, title: 'The service is stopping', retryAfterSeconds: 5, isQuiet: true },
   ingest_failed: { status: 503, title: 'The events could not be stored', retryAfterSeconds: 5 },
 } as const satisfies Record<string, ProblemRow>;
 

@@ -3,7 +3,7 @@
  * stream, and every other format and stream at 1,000 a batch; the matrix has all.
  */
 import { whole } from '../results/format.js';
-import { wordsOf } from '../scenario.js';
+import { numbersOf, wordsOf } from '../scenario.js';
 import { type Format, formats, isFormat, makeBodies } from '../streams/bodies.js';
 import { isStreamKind, type StreamKind } from '../streams/events.js';
 
@@ -45,10 +45,8 @@ export function casesOf({ batches, formats: formatList, streams, cases }: Option
     cases === 'matrix' ||
     (format === someFormats[0] && stream === someStreams[0]) ||
     (batch === MAIN_BATCH && (format === someFormats[0] || stream === someStreams[0]));
-  const all = wordsOf(batches).flatMap((batch) =>
-    someStreams.flatMap((stream) =>
-      someFormats.map((format): Case => ({ batch: Number(batch), format, stream })),
-    ),
+  const all = numbersOf(batches).flatMap((batch) =>
+    someStreams.flatMap((stream) => someFormats.map((format): Case => ({ batch, format, stream }))),
   );
   const worst: Case = { batch: MAIN_BATCH, format: 'json', stream: 'unique' };
   const isWorst = (one: Case) => nameOf(one) === nameOf(worst);

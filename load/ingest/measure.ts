@@ -82,31 +82,35 @@ export async function measure(one: Case, options: Options, context: Context): Pr
   };
 }
 
-interface Comparison {
+/** The service with some settings, and how many events a request has that it gets. */
+interface Side {
   batch: number;
   env: Record<string, string>;
-  /** The settings of what should be slower. */
-  than: Record<string, string>;
 }
 
-/** How many times as fast the service is with one set of settings as with another; NaN where that did nothing at all. */
+/** How many times as fast one is as the other; NaN where that did nothing at all. */
 export async function compare(
   options: Options,
   context: Context,
-  { batch, env, than }: Comparison,
+  sides: { faster: Side; slower: Side },
 ): Promise<{ times: number; slower: number; failures: number }> {
-  const one: Case = { batch, format: 'json', stream: 'realistic' };
-  const aim = aimOf(one, options);
-  const services = [context.own(await startService(than)), context.own(await startService(env))];
-  const rates: FiredShot[][] = [[], []];
-  for (const { base } of services) await fire({ ...aim, base, seconds: WARM_SECONDS });
-  for (let round = 0; round < options.rounds; round++) {
-    for (const [i, { base }] of services.entries()) {
-      rates[i].push(await fire({ ...aim, base, seconds: options.seconds }));
-    }
+  async function open({ batch, env }: Side) {
+    const service = context.own(await startService(env));
+    const one: Case = { batch, format: 'json', stream: 'realistic' };
+    return { service, batch, shots: [] as FiredShot[], aim: { ...aimOf(one, options), base: service.base } };
   }
-  for (const service of services) await service.stop();
-  const [slower, faster] = rates.map((shots) => rateOf(shots, batch));
-  const failures = sumOf(rates.flat(), (shot) => shot.failures);
-  return { times: slower > 0 ? faster / slower : Number.NaN, slower, failures };
+  const slower = await open(sides.slower);
+  const faster = await open(sides.faster);
+  const both = [slower, faster];
+  for (const { aim } of both) await fire({ ...aim, seconds: WARM_SECONDS });
+  for (let round = 0; round < options.rounds; round++) {
+    for (const { aim, shots } of both) shots.push(await fire({ ...aim, seconds: options.seconds }));
+  }
+  for (const { service } of both) await service.stop();
+  const [slowly, fast] = both.map(({ shots, batch }) => rateOf(shots, batch));
+  const failures = sumOf(
+    both.flatMap(({ shots }) => shots),
+    (shot) => shot.failures,
+  );
+  return { times: slowly > 0 ? fast / slowly : Number.NaN, slower: slowly, failures };
 }

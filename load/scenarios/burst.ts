@@ -30,7 +30,7 @@ function watchHealth({ base }: Service) {
     const answer = await fetch(base + path).catch(() => undefined);
     took.push(performance.now() - began);
     if (answer?.status !== 200) bad++;
-    await answer?.arrayBuffer();
+    await answer?.arrayBuffer().catch(() => undefined);
   }
   const watching = (async () => {
     while (!isOver) {

@@ -5,7 +5,7 @@
 import { createKey, keyBytes } from '../../src/access/create-key.js';
 import { atLeast, atMost, figureOf } from '../results/result.js';
 import { meanOf, sumOf } from '../results/statistics.js';
-import { type Context, scenario, wordsOf } from '../scenario.js';
+import { type Context, numbersOf, scenario } from '../scenario.js';
 import { fire, type Shot } from '../senders/cannon.js';
 import { makeBodies } from '../streams/bodies.js';
 import { startService } from '../targets/service.js';
@@ -62,7 +62,7 @@ export const guards = scenario({
   async run(options, context) {
     const rows = [];
     let failed = 0;
-    for (const batch of wordsOf(options.batches).map(Number)) {
+    for (const batch of numbersOf(options.batches)) {
       context.say(`${batch} a batch`);
       const { without, withGuards, failures } = await compare(batch, options, context);
       failed += failures;

@@ -55,6 +55,7 @@ function probe(url: string) {
     }
     connection.disconnect();
   })();
+  done.catch(() => undefined); // whoever stops it hears of it
   return async () => {
     isOn = false;
     await done;
@@ -99,6 +100,7 @@ function keepPurging(service: Service) {
   const purging = (async () => {
     while (!isOver) purges.push(await purgeOnce(service));
   })();
+  purging.catch(() => undefined); // whoever stops it hears of it
   return async () => {
     isOver = true;
     await purging;

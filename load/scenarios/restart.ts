@@ -30,7 +30,7 @@ export const restart = scenario({
     const timeline = context.watch('Redis killed and started again', watched);
     let lastAt = performance.now();
     let gapMs = 0;
-    const { sent, end } = startSenders({
+    const { sent, end, giveUp } = startSenders({
       base: () => service.base,
       count: senders,
       eventsPerBatch,
@@ -43,6 +43,7 @@ export const restart = scenario({
         timeline.note(ms, eventsPerBatch);
       },
     });
+    context.own({ stop: giveUp });
     await pause(calmMs);
     for (let i = 0; i < restarts; i++) {
       context.say(`kill ${i + 1} of ${restarts}`);

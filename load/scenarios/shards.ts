@@ -10,7 +10,7 @@ import { startApp } from '../../test/support/app.js';
 import { startRedis } from '../../test/support/redis-server.js';
 import { createWritePath, readRow, retention } from '../../test/support/write-path.js';
 import { figureOf, type Result } from '../results/result.js';
-import { scenario, wordsOf } from '../scenario.js';
+import { numbersOf, scenario } from '../scenario.js';
 import { realisticEvents } from '../streams/events.js';
 
 const REQUEST_EVENTS = 1_000;
@@ -86,7 +86,7 @@ export const shards = scenario({
   full: { events: 300_000 },
   async run({ events, shards: numbers }, context) {
     const results: Result[] = [];
-    for (const shards of wordsOf(numbers).map(Number)) {
+    for (const shards of numbersOf(numbers)) {
       context.say(`${shards} shards`);
       const server = context.own(await startRedis());
       const redis = new Redis(server.url, { protocol: 2 });

@@ -1,12 +1,11 @@
 /** The bare routes: what a Fastify service could do at most. */
 import { freePort } from '../../test/support/replication.js';
-import { startNode, untilAnswers } from './process.js';
+import { startListening } from './process.js';
 
 async function startBare(script: string, args: readonly string[]) {
   const port = await freePort();
-  const { child, stop } = startNode(script, [String(port), ...args]);
   const base = `http://127.0.0.1:${port}`;
-  await untilAnswers(base, child);
+  const { child, stop } = await startListening(base, script, [String(port), ...args]);
   return { base, pid: child.pid, stop };
 }
 

@@ -33,11 +33,23 @@ export function startNode(script: string, args: readonly string[], env: Record<s
 }
 
 /** Resolves when an address answers. @throws where it does not in 10 s, or the process ended */
-export async function untilAnswers(url: string, child: ChildProcess): Promise<void> {
+async function untilAnswers(url: string, child: ChildProcess): Promise<void> {
   for (let tries = 0; tries < TRIES_MAX && child.exitCode === null; tries++) {
     const answer = await fetch(url).catch(() => undefined);
     if (answer && answer.status < 500) return;
     await new Promise((resolve) => setTimeout(resolve, TRY_EVERY_MS));
   }
   throw new Error(`${url} does not answer`);
+}
+
+/** Starts what listens, and waits until it answers at an address. @throws where it does not; then it is gone */
+export async function startListening(url: string, ...how: Parameters<typeof startNode>) {
+  const started = startNode(...how);
+  try {
+    await untilAnswers(url, started.child);
+    return started;
+  } catch (error) {
+    await started.kill();
+    throw error;
+  }
 }

@@ -10,7 +10,16 @@ export async function startRaw(batch: number, requests: number) {
   const ended = exited.then(() => Promise.reject(new Error('the write path without HTTP has ended')));
   ended.catch(() => undefined);
   const answer = () => Promise.race([once(child, 'message'), ended]);
-  await answer();
+  async function end(): Promise<void> {
+    await stop();
+    await server.stop();
+  }
+  try {
+    await answer();
+  } catch (error) {
+    await end();
+    throw error;
+  }
   return {
     /** Events acknowledged a second. */
     async run(seconds: number): Promise<number> {
@@ -18,10 +27,7 @@ export async function startRaw(batch: number, requests: number) {
       const [outcome] = (await answer()) as [{ events: number; seconds: number }];
       return outcome.events / outcome.seconds;
     },
-    async stop(): Promise<void> {
-      await stop();
-      await server.stop();
-    },
+    stop: end,
   };
 }
 

@@ -1,12 +1,8 @@
 /** The service as a scenario measures it: with a Redis of its own, so that nothing else is in the figures. */
 import { Redis } from 'ioredis';
-import { settings } from '../../src/config.js';
 import { startRedis, type TestRedis } from '../../test/support/redis-server.js';
 import { freePort } from '../../test/support/replication.js';
-import { startNode, untilAnswers } from './process.js';
-
-/** Whether this version of the service has a setting. */
-export const hasSetting = (name: string): boolean => Object.hasOwn(settings.properties, name);
+import { startListening } from './process.js';
 
 /** CPU seconds that a Redis has used. */
 async function redisCpuSeconds(redis: Redis): Promise<number> {
@@ -19,9 +15,9 @@ async function redisCpuSeconds(redis: Redis): Promise<number> {
 export async function startServiceAt(port: number, env: Record<string, string>) {
   // One process unless asked for more: figures are of one, whatever the machine.
   const own = { PORT: String(port), HOST: '127.0.0.1', WORKERS: '1' };
-  const { child, stop, kill } = startNode('../../src/server.js', [], { ...own, ...env });
   const base = `http://127.0.0.1:${port}`;
-  await untilAnswers(`${base}/readyz`, child);
+  const script = '../../src/server.js';
+  const { child, stop, kill } = await startListening(`${base}/readyz`, script, [], { ...own, ...env });
   return { base, pid: child.pid, stop, kill };
 }
 
@@ -40,6 +36,8 @@ async function readCounters(base: string, redis: Redis) {
     nodeCpu: metric('process_cpu_seconds_total'),
     redisCpu: await redisCpuSeconds(redis),
     events: metric('events_accepted_total'),
+    /** Of requests that are answered 2xx, too. */
+    refused: metric('events_rejected_total', '{[^}]*}'),
     misses: metric('cache_answers_total', '{[^}]*state="miss"}'),
     renewed: metric('cache_refreshes_total', '{[^}]*outcome="computed"}'),
     answers: metric('cache_answers_total', '{[^}]*}'),
@@ -55,10 +53,10 @@ export type Counters = Awaited<ReturnType<typeof readCounters>>;
 /** The service, on a Redis of its own where none is given. */
 export async function startService(env: Record<string, string> = {}, given?: TestRedis) {
   const server = given ?? (await startRedis());
-  const service = await startServiceAt(await freePort(), {
-    REDIS_URL: server.url,
-    LOG_LEVEL: 'warn',
-    ...env,
+  const settings = { REDIS_URL: server.url, LOG_LEVEL: 'warn', ...env };
+  const service = await startServiceAt(await freePort(), settings).catch(async (error: Error) => {
+    if (!given) await server.stop();
+    throw error;
   });
   const redis = new Redis(server.url, { protocol: 2 });
   return {

@@ -39,6 +39,7 @@ export const figuresOf = async (register: Pick<Registry, 'getMetricsAsJSON'>): P
 
 export function createGathering({ ask, own, timeoutMs }: GatheringOptions) {
   const rounds = new Map<number, Round>();
+  /** Of those that were asked and have not ended. */
   const latest = new Map<number, Figures>();
   /** What those that have ended had counted. */
   let gone: Promise<Figures> = Promise.resolve([]);
@@ -53,6 +54,7 @@ export function createGathering({ ask, own, timeoutMs }: GatheringOptions) {
     let timer: NodeJS.Timeout | undefined;
     await new Promise<void>((finish) => {
       const waiting = new Set(ask(id));
+      for (const worker of waiting) latest.set(worker, latest.get(worker) ?? []);
       if (waiting.size === 0) return finish();
       timer = setTimeout(finish, timeoutMs);
       rounds.set(id, { waiting, answered, finish });
@@ -74,6 +76,7 @@ export function createGathering({ ask, own, timeoutMs }: GatheringOptions) {
 
     /** Takes note of what a worker has answered. */
     received(worker: number, id: number, figures: Figures): void {
+      if (!latest.has(worker)) return; // it has ended, and its sums are with those that are gone
       latest.set(worker, figures);
       const round = rounds.get(id);
       if (!round) return; // too late for it

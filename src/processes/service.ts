@@ -6,14 +6,6 @@ import type { Part } from './life.js';
 
 const READY_LOOK_MS = 10;
 
-/** Waits until the app is ready for work, or for so long. */
-async function untilReady(app: FastifyInstance, readyMsMax: number): Promise<void> {
-  for (let waited = 0; waited < readyMsMax; waited += READY_LOOK_MS) {
-    if ((await app.inject('/readyz')).statusCode === 200) return;
-    await pause(READY_LOOK_MS);
-  }
-}
-
 /**
  * @param readyMsMax how long to wait before listening until there is Redis. Behind a port that others serve too, requests
  *   come as soon as it is listened on, and nobody asks first whether this process is ready
@@ -25,7 +17,8 @@ export function servicePart(options: () => AppOptions, readyMsMax = 0): Part {
       const given = options();
       const { HOST: host, PORT: port } = given.config;
       app = await buildApp(given);
-      await untilReady(app, readyMsMax);
+      for (let waited = 0; waited < readyMsMax && !app.isReady() && !isStopping(); waited += READY_LOOK_MS)
+        await pause(READY_LOOK_MS);
       if (!isStopping()) await app.listen({ host, port });
     },
     async stop() {

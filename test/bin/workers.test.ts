@@ -4,7 +4,11 @@ import t, { type Test } from 'tap';
 import { temporaryFolder } from '../support/command-line.js';
 import { compliance, event, get, postRows } from '../support/http.js';
 import { startRedis } from '../support/redis-server.js';
-import { type ServiceProcess, startServiceProcess } from '../support/service-process.js';
+import {
+  launchServiceProcess,
+  type ServiceProcess,
+  startServiceProcess,
+} from '../support/service-process.js';
 import { until } from '../support/until.js';
 import { lockIsFree, serversOf, spawnService, startService } from '../support/whole-service.js';
 
@@ -92,6 +96,18 @@ for (const signal of ['SIGKILL', 'SIGTERM'] as const) {
     },
   );
 }
+
+t.test(
+  'without Redis workers take connections all the same, and nobody has asked them anything before',
+  async (t) => {
+    const service = await launchServiceProcess({ url: 'redis://127.0.0.1:1' }, { WORKERS: '2' });
+    t.teardown(service.kill);
+    t.equal((await get(service.base, '/livez')).status, 200);
+    const { text } = await get(service.base, '/metrics');
+    t.match(text, /^papertrail_ready 0$/m);
+    t.notMatch(text, 'route="/readyz"', 'a request that nobody has sent is none that was put off');
+  },
+);
 
 t.test('a worker that hangs holds up neither metrics nor the end', { skip }, async (t) => {
   const service = await startTwo(t, { STOP_SECONDS_MAX: '3' });

@@ -48,9 +48,10 @@ const untilUp = ({ port }: Node) =>
 const untilLinked = ({ port }: Node) =>
   until(async () => (await infoOf(port)).includes('master_link_status:up'), 'a replica that follows');
 
-async function end(node: Node, signal: NodeJS.Signals): Promise<void> {
-  const ended = once(node.child, 'exit');
-  node.child.kill(signal);
+async function end({ child }: Node, signal: NodeJS.Signals): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const ended = once(child, 'exit');
+  child.kill(signal);
   await ended;
 }
 
@@ -58,13 +59,27 @@ export async function startRedisPair() {
   const ports = [await freePort(), await freePort()];
   const dirs = ports.map(() => mkdtempSync(join(tmpdir(), 'pt-chaos-')));
   let primary = spawnNode(ports[0], dirs[0]);
-  await untilUp(primary);
   let replica = spawnNode(ports[1], dirs[1], primary.port);
-  await untilLinked(replica);
-  const killAll = () => {
-    for (const { child } of [primary, replica]) child.kill('SIGKILL');
+  const removeAll = () => {
+    for (const dir of dirs) rmSync(dir, { recursive: true, force: true, maxRetries: 5 });
   };
-  process.once('exit', killAll);
+  const killNow = () => {
+    for (const { child } of [primary, replica]) child.kill('SIGKILL');
+    removeAll();
+  };
+  process.once('exit', killNow);
+  async function stop(): Promise<void> {
+    process.removeListener('exit', killNow);
+    await Promise.all([primary, replica].map((node) => end(node, 'SIGKILL')));
+    removeAll();
+  }
+  try {
+    await untilUp(primary);
+    await untilLinked(replica);
+  } catch (error) {
+    await stop();
+    throw error;
+  }
 
   return {
     get port(): number {
@@ -92,11 +107,7 @@ export async function startRedisPair() {
       replica = spawnNode(lost.port, lost.dir, primary.port);
       await untilLinked(replica);
     },
-    async stop(): Promise<void> {
-      process.removeListener('exit', killAll);
-      await Promise.all([primary, replica].map((node) => end(node, 'SIGKILL')));
-      for (const dir of dirs) rmSync(dir, { recursive: true, force: true });
-    },
+    stop,
   };
 }
 

@@ -32,6 +32,7 @@ export function startSenders(options: SendersOptions) {
   const { base, count, eventsPerBatch, systems, random, note } = options;
   const sent: Sent = { acknowledged: 0, batches: 0, tries: new Map(), slowestMs: 0, hangs: 0 };
   let isEnding = false;
+  let isGivenUp = false;
 
   function batch(): string {
     const events = Array.from({ length: eventsPerBatch }, () => {
@@ -70,6 +71,7 @@ export function startSenders(options: SendersOptions) {
       const body = batch();
       const key = randomUUID();
       for (let outcome = ''; outcome !== '201'; ) {
+        if (isGivenUp) return;
         const began = performance.now();
         outcome = await tryOnce(body, key);
         if (outcome === '201') note?.(performance.now() - began);
@@ -88,6 +90,11 @@ export function startSenders(options: SendersOptions) {
     async end(): Promise<void> {
       isEnding = true;
       await Promise.all(workers);
+    },
+    /** No new try either, for a service that is to go away. Harmless after the end. */
+    giveUp(): void {
+      isEnding = true;
+      isGivenUp = true;
     },
   };
 }

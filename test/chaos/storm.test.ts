@@ -1,4 +1,4 @@
-/** Everything that can fail does, once: the short form of `npm run chaos`. */
+/** Everything that can fail does, once: the short form of `npm run chaos`. And it ends when it is broken off. */
 import t from 'tap';
 import { runStorm } from './storm.js';
 
@@ -21,4 +21,22 @@ t.test('through every kind of fault', async (t) => {
     `senders are told to try again: ${outcomes.join(', ')}`,
   );
   t.ok(largestServiceBytes < MEMORY_BYTES_MAX, 'the memory of the service stays bounded');
+});
+
+t.test('a storm that is broken off leaves nothing running', async (t) => {
+  let pids: (number | undefined)[] = [];
+  const broken = runStorm({
+    senders: 2,
+    eventsPerBatch: 1,
+    seed: 1,
+    onStart(processes) {
+      pids = Object.values(processes());
+    },
+    onFault() {
+      throw new Error('enough');
+    },
+  });
+  await t.rejects(broken, { message: 'enough' });
+  t.equal(pids.length, 2);
+  for (const pid of pids) t.throws(() => process.kill(Number(pid), 0), { code: 'ESRCH' });
 });

@@ -7,7 +7,7 @@
  * service is a process of its own, and talks to Redis through a proxy. Each fault comes once in turn, and from then on
  * at random. After each one there is calm until every sender has been answered again.
  */
-import { readFileSync } from 'node:fs';
+import { readUsages } from '../../load/targets/usage.js';
 import { seededRandom } from '../support/random.js';
 import { type ServiceProcess, startServiceProcess } from '../support/service-process.js';
 import { until } from '../support/until.js';
@@ -48,9 +48,6 @@ export interface StormReport {
   seconds: number;
 }
 
-const residentBytes = (pid: number | undefined) =>
-  Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) * 1_024;
-
 /** What the exact counters hold, and the samples of all digests, of the systems that senders send to. */
 export async function countAll(base: string, now: number): Promise<{ counted: number; samples: number }> {
   const from = new Date(now - RETENTION_MS).toISOString();
@@ -75,7 +72,17 @@ async function startRig() {
       { url: `redis://127.0.0.1:${proxy.port}` },
       { INGEST_WAIT_REPLICAS: '1', REDIS_HEALTH_CHECK_SECONDS: '5' },
     );
-  let service: ServiceProcess = await start();
+  async function stopRedis(): Promise<void> {
+    await proxy.stop();
+    await redis.stop();
+  }
+  let service: ServiceProcess;
+  try {
+    service = await start();
+  } catch (error) {
+    await stopRedis();
+    throw error;
+  }
   const faults = createFaults({
     redis,
     proxy,
@@ -95,8 +102,7 @@ async function startRig() {
     processes: () => ({ service: service.child.pid, redis: redis.pid }),
     async stop(): Promise<void> {
       await service.kill();
-      await proxy.stop();
-      await redis.stop();
+      await stopRedis();
     },
   };
 }
@@ -108,7 +114,8 @@ export async function runStorm(options: StormOptions): Promise<StormReport> {
   onStart?.(rig.processes);
   const random = seededRandom(seed);
   const base = () => rig.service().base;
-  const { sent, end } = startSenders({ base, count, eventsPerBatch, systems: stormSystems, random, note });
+  const sending = { base, count, eventsPerBatch, systems: stormSystems, random, note };
+  const { sent, end, giveUp } = startSenders(sending);
   const began = performance.now();
   const names = Object.keys(rig.faults);
   const { faults = names.length, events = 0 } = options;
@@ -127,25 +134,30 @@ export async function runStorm(options: StormOptions): Promise<StormReport> {
    * Resolves when every sender has been answered again and so many events are acknowledged in all, however long that
    * takes as long as some are.
    */
-  async function calm(events: number, after: string): Promise<void> {
+  async function calm(least: number, after: string): Promise<void> {
     const goal = sent.batches + 2 * count;
-    while (sent.batches < goal || sent.acknowledged < events) await untilNext(after);
+    while (sent.batches < goal || sent.acknowledged < least) await untilNext(after);
   }
 
-  await calm(0, 'the start');
-  for (let i = 0; i < faults; i++) {
-    const name = names[i < names.length ? i : Math.floor(random() * names.length)];
-    await rig.faults[name]();
-    const recoveryMs = await untilNext(name);
-    await calm((events * (i + 1)) / faults, name);
-    largestServiceBytes = Math.max(largestServiceBytes, residentBytes(rig.service().child.pid));
-    const before = done.get(name) ?? { times: 0, recoveryMs: 0 };
-    done.set(name, { times: before.times + 1, recoveryMs: Math.max(before.recoveryMs, recoveryMs) });
-    onFault?.(name, recoveryMs, sent);
+  try {
+    await calm(0, 'the start');
+    for (let i = 0; i < faults; i++) {
+      const name = names[i < names.length ? i : Math.floor(random() * names.length)];
+      await rig.faults[name]();
+      const recoveryMs = await untilNext(name);
+      await calm((events * (i + 1)) / faults, name);
+      const { service } = readUsages(rig.processes());
+      largestServiceBytes = Math.max(largestServiceBytes, service?.memoryBytes ?? 0);
+      const before = done.get(name) ?? { times: 0, recoveryMs: 0 };
+      done.set(name, { times: before.times + 1, recoveryMs: Math.max(before.recoveryMs, recoveryMs) });
+      onFault?.(name, recoveryMs, sent);
+    }
+    await end();
+    const seconds = (performance.now() - began) / 1_000;
+    const found = await countAll(base(), Date.now());
+    return { sent, faults: done, ...found, largestServiceBytes, seconds };
+  } finally {
+    giveUp();
+    await rig.stop();
   }
-  await end();
-  const seconds = (performance.now() - began) / 1_000;
-  const found = await countAll(base(), Date.now());
-  await rig.stop();
-  return { sent, faults: done, ...found, largestServiceBytes, seconds };
 }

@@ -39,8 +39,11 @@ export async function startRedis(args: readonly string[] = []): Promise<TestRedi
   });
   const failure = once(child, 'error').then(([error]) => Promise.reject(error));
   failure.catch(() => {});
-  // A test file that ends early must not leave its server behind.
-  const killNow = () => child.kill('SIGKILL');
+  // A test file that ends early must leave nothing behind.
+  const killNow = () => {
+    child.kill('SIGKILL');
+    rmSync(dir, { recursive: true, force: true, maxRetries: 5 });
+  };
   process.once('exit', killNow);
 
   async function stop(): Promise<void> {

@@ -66,6 +66,11 @@ export async function startServiceProcess(
   ...how: Parameters<typeof launchServiceProcess>
 ): Promise<ServiceProcess> {
   const service = await launchServiceProcess(...how);
-  await until(async () => (await fetch(`${service.base}/readyz`)).ok, 'a service that is ready');
-  return service;
+  try {
+    await until(async () => (await fetch(`${service.base}/readyz`)).ok, 'a service that is ready');
+    return service;
+  } catch (error) {
+    await service.kill();
+    throw error;
+  }
 }

@@ -34,7 +34,7 @@ t.test('names choose, options go to those that have them, and win over --full', 
     ['out', { seconds: 5 }],
   ]);
   t.equal(readCommand(['--out', 'there'], some).out, 'there');
-  t.equal(readCommand(['--list'], some).isList, true);
+  for (const word of ['--list', '--help']) t.equal(readCommand([word], some).isList, true, word);
 });
 
 t.test('what nobody has is refused, with what there is', async (t) => {

@@ -114,6 +114,20 @@ t.test('a worker that ends while it is waited for is waited for no longer', asyn
   t.equal(valueIn(await text, 'events{kind="a"}'), 3);
 });
 
+t.test(
+  'what a worker has said last and is heard of after its end is not counted beside its sums',
+  async (t) => {
+    const { gathering, of, workers } = setUp(10_000);
+    of(2).events.inc({ kind: 'a' }, 3);
+    await gathering.gather();
+    const last = structuredClone(await figuresOf(of(2).register));
+    gathering.ended(2);
+    workers.delete(2);
+    gathering.received(2, 0, last);
+    t.equal(valueIn(await gathering.gather(), 'events{kind="a"}'), 3);
+  },
+);
+
 t.test('rounds at the same time do not disturb each other', async (t) => {
   const { gathering, of } = setUp(10_000);
   of(1).events.inc({ kind: 'a' }, 1);
