@@ -24,6 +24,7 @@ const layers: readonly (readonly string[])[] = [
     'health',
     'admin',
     'subjects',
+    'capacity',
     'stream',
     'threats',
     'snapshots',

@@ -1,6 +1,7 @@
 /** Every scenario, in the order in which they run. */
 import type { Scenario } from '../scenario.js';
 import { burst } from './burst.js';
+import { capacity } from './capacity.js';
 import { chaos } from './chaos.js';
 import { dashboards } from './dashboards.js';
 import { guards } from './guards.js';
@@ -29,5 +30,6 @@ export const scenarios: readonly Scenario[] = [
   guards,
   rollups,
   shards,
+  capacity,
   chaos,
 ];

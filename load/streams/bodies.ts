@@ -34,12 +34,21 @@ function encodeBatch(events: object[], format: Format): Buffer {
 const countFor = (batch: number) =>
   batch === 1 ? 4_000 : Math.max(64, Math.min(400, Math.ceil(100_000 / batch)));
 
-/** Bodies of a batch each, from the first event of the stream on. */
-export function makeBodies(options: BodiesOptions): Buffer[] {
-  const { batch, count = countFor(batch), format = 'json', kind = 'realistic' } = options;
-  const events = streams[kind](options);
+/** Bodies of a batch each, from the next event of a stream on. */
+export function bodiesOf(
+  events: Iterator<object>,
+  batch: number,
+  count = countFor(batch),
+  format: Format = 'json',
+): Buffer[] {
   const next = () => events.next().value as object;
   return Array.from({ length: count }, () => encodeBatch(Array.from({ length: batch }, next), format));
+}
+
+/** The same of a stream that has a name. */
+export function makeBodies(options: BodiesOptions): Buffer[] {
+  const { batch, count, format, kind = 'realistic' } = options;
+  return bodiesOf(streams[kind](options), batch, count, format);
 }
 
 /** Where a mark stands in a body. */

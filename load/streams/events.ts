@@ -30,7 +30,7 @@ export const timeMark = '~~~~-~~-~~T~~:~~:~~.~~~Z';
 export const systemName = (i: number): string => `system-${String(i % streamSystems).padStart(2, '0')}`;
 
 /** Picks 0 to count-1 with a chance of 1 / (rank + 1). */
-function zipf(count: number, random: () => number): () => number {
+export function zipf(count: number, random: () => number): () => number {
   const cumulative = new Float64Array(count);
   let sum = 0;
   for (let i = 0; i < count; i++) {

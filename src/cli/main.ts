@@ -3,7 +3,7 @@
  * to standard error, and the exit status says how it went (`exit.ts`).
  *
  * It talks to a running service by HTTP only, so there is no second way into the data; only keys are made where the
- * service keeps them.
+ * service keeps them, and a plan of capacity is computed.
  */
 import { randomBytes, randomUUID } from 'node:crypto';
 import { resolve } from 'node:path';
@@ -12,6 +12,8 @@ import { Command, CommanderError, InvalidArgumentError, Option } from 'commander
 import { systemClock } from '../clock.js';
 import { commandLineEnvironment } from '../config.js';
 import { type Scope, scopes } from '../principal.js';
+import { capacityOf, formatCapacity } from './capacity.js';
+import { capacityOptions, demandOf } from './capacity-options.js';
 import { defaultStateDir } from './checkpoint.js';
 import { type ExitStatus, exitStatus, Failure } from './exit.js';
 import { openService } from './http.js';
@@ -163,6 +165,30 @@ function addKeys(program: Command): void {
   );
 }
 
+const within = (least: number, most: number) => (text: string) => {
+  const value = Number(text);
+  if (text.trim() !== '' && value >= least && value <= most) return value;
+  throw new InvalidArgumentError(`It must be a number from ${least} to ${most}.`);
+};
+
+function addCapacity(program: Command): void {
+  const command = program
+    .command('capacity')
+    .description(
+      'what a stream of events and questions needs: processes, Redis, memory, network (docs/capacity.md)',
+    )
+    .option('--json', 'print the result as JSON');
+  for (const { name, description, least, most, fallback } of capacityOptions) {
+    const option = new Option(`--${name} <number>`, description).argParser(within(least, most));
+    if (fallback !== undefined) option.default(fallback);
+    command.addOption(option.makeOptionMandatory(name === 'events-per-second'));
+  }
+  command.action(({ json, ...values }) => {
+    const plan = capacityOf(demandOf(values));
+    show(json, plan, json ? [] : formatCapacity(plan));
+  });
+}
+
 function createProgram(): Command {
   const program = new Command('papertrail')
     .description('Compliance and security answers from event streams.')
@@ -172,6 +198,7 @@ function createProgram(): Command {
   for (const question of questions) addQuestion(query, question);
   addSystems(query);
   addKeys(program);
+  addCapacity(program);
   return program;
 }
 

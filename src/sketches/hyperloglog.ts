@@ -25,7 +25,7 @@
  */
 import { SketchFormatError } from './envelope.js';
 
-const registerCount = 16_384;
+export const registerCount = 16_384;
 const headerBytes = 16;
 const encodingOffset = 4;
 /** Bytes of a dense one as Redis stores it. */
