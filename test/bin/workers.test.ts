@@ -149,7 +149,7 @@ t.test('a port that is taken ends the start in the same way', async (t) => {
 });
 
 t.test('with a Redis of its own', { skip }, async (t) => {
-  const command = [process.execPath, '--max-semi-space-size=64', 'build/src/server.js'];
+  const command = [process.execPath, '--max-semi-space-size=32', 'build/src/server.js'];
   const dataDir = temporaryFolder(t);
   const { child, lines, exited, address } = await startService(t, dataDir, {
     command,
@@ -162,7 +162,7 @@ t.test('with a Redis of its own', { skip }, async (t) => {
   for (const pid of workers) {
     t.match(
       readFileSync(`/proc/${pid}/cmdline`, 'utf8'),
-      '--max-semi-space-size=64',
+      '--max-semi-space-size=32',
       'workers have the options',
     );
   }
