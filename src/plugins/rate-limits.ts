@@ -2,14 +2,15 @@
  * Rate limits of requests: a guard of every client address, and the questions of every API key. What ingest costs is
  * known after its body is read, so events/routes.ts asks for that itself (`createEventCharges`).
  *
- * The guard is @fastify/rate-limit with our buckets as its store. It comes before anything else is done for a request,
- * so that neither a wrong key nor a path that does not exist is free. Paths that tell how the service is stay open, so
- * that no noisy neighbour makes it look dead. An IPv6 address stands for its /64, which one customer has for himself.
+ * The guard comes before anything else is done for a request, so that neither a wrong key nor a path that does not exist
+ * is free. Paths that tell how the service is stay open, so that no noisy neighbour makes it look dead. An IPv6 address
+ * stands for its /64, which one customer has for himself: that is how @fastify/rate-limit tells addresses apart. Its
+ * hook is not used, since it makes promises for every request where our buckets answer at once.
  *
  * Every answer that a limit was asked for says what is left (limits/fields.ts).
  */
 import { isIP } from 'node:net';
-import rateLimit, { type FastifyRateLimitStore, normalizeIP } from '@fastify/rate-limit';
+import { normalizeIP } from '@fastify/rate-limit';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
 
@@ -38,20 +39,14 @@ function before(reply: FastifyReply, field: string): string {
 const tellMore = (reply: FastifyReply, decision: Decision): Problem | undefined =>
   tell(reply, decision, before(reply, 'ratelimit-policy'), before(reply, 'ratelimit'));
 
-/** What the guard keeps its counts in: one bucket an address, told of in the library's terms. */
-function createStore(limiter: Limiter, limit: Limit): new () => FastifyRateLimitStore {
-  const toCount = ({ allowed, remaining, waitMs }: Decision) =>
-    allowed ? { current: limit.burst - remaining, ttl: 0 } : { current: limit.burst + 1, ttl: waitMs };
-  return class AddressBuckets implements FastifyRateLimitStore {
-    incr(address: string, done: Parameters<FastifyRateLimitStore['incr']>[1]): void {
-      const decided = limiter.take(limit, address, 1);
-      if (decided instanceof Promise) void decided.then((decision) => done(null, toCount(decision)));
-      else done(null, toCount(decided));
-    }
-    child(): this {
-      return this;
-    }
-  };
+/** Goes on, or not, with what was decided: at once, since most decisions are there and a promise would cost more than they do. */
+function spend(
+  decided: Decision | Promise<Decision>,
+  reply: FastifyReply,
+  done: (problem?: Problem) => void,
+): void {
+  if (decided instanceof Promise) void decided.then((decision) => done(tellMore(reply, decision)));
+  else done(tellMore(reply, decided));
 }
 
 /** The client's address. What a proxy names may be no address at all. */
@@ -66,15 +61,9 @@ interface GuardOptions {
 /** Limits the requests of each client address. To be registered before anything that a request may cost. */
 export const addressGuard = fp(
   async (app: FastifyInstance, { limiter, limit }: GuardOptions) => {
-    await app.register(rateLimit, { global: false, max: limit.burst, store: createStore(limiter, limit) });
-    const count = app.createRateLimit({ max: limit.burst, keyGenerator: addressOf });
-    app.addHook('onRequest', async (request, reply) => {
-      if (openPaths.has(request.routeOptions.url ?? '')) return;
-      const counted = await count(request);
-      if (counted.isAllowed) return;
-      const { isExceeded, remaining, ttl } = counted;
-      const problem = tellMore(reply, { limit, allowed: !isExceeded, remaining, waitMs: ttl });
-      if (problem) throw problem;
+    app.addHook('onRequest', (request, reply, done) => {
+      if (openPaths.has(request.routeOptions.url ?? '')) return done();
+      spend(limiter.take(limit, addressOf(request), 1), reply, done);
     });
   },
   { name: 'address-guard' },
@@ -91,9 +80,7 @@ export const questionLimit = fp(
     app.addHook('onRequest', (request, reply, done) => {
       const limit = limitOf(request.principal);
       if (!limit || !questionPaths.test(request.routeOptions.url ?? '')) return done();
-      const decided = limiter.take(limit, request.principal.name, 1);
-      if (decided instanceof Promise) void decided.then((decision) => done(tellMore(reply, decision)));
-      else done(tellMore(reply, decided));
+      spend(limiter.take(limit, request.principal.name, 1), reply, done);
     });
   },
   { name: 'question-limit' },
