@@ -41,13 +41,11 @@ import securityHeaders from './plugins/security-headers.js';
 import stop from './plugins/stop.js';
 import tracing from './plugins/tracing.js';
 import type { RedisAddress } from './redis/connection.js';
-import { createShards } from './redis/shards.js';
-import { readSpread } from './redis/spread.js';
 import { createRollups } from './rollups/rounds.js';
 import { createRemoval } from './subjects/removal.js';
 import subjectsRoutes from './subjects/routes.js';
 import systemsRoutes from './systems/routes.js';
-import { type Retention, recordSeconds } from './windows/retention.js';
+import type { Retention } from './windows/retention.js';
 import { openConfiguredKeys } from './wiring/access.js';
 import { createAdministration } from './wiring/administration.js';
 import { startBackground } from './wiring/background.js';
@@ -56,6 +54,7 @@ import { createLimits } from './wiring/limits.js';
 import { openPseudonyms } from './wiring/pseudonyms.js';
 import { createReadPath } from './wiring/read-path.js';
 import { createServer } from './wiring/server.js';
+import { openShards, openSpread } from './wiring/shards.js';
 import { createWritePath } from './wiring/write-path.js';
 
 export interface AppOptions {
@@ -89,23 +88,11 @@ async function createParts({ keys: given, ...options }: AppOptions) {
   const keys = given ?? (await openConfiguredKeys(config, clock, log));
   const metrics = createMetrics();
   const pseudonyms = openPseudonyms(config);
-  const spread = readSpread(config.SYSTEM_SHARDS);
-  if (spread.size > 0 && config.EVENT_ID_SECONDS > 0) {
-    const why = 'the ids of a system are looked up in one place';
-    throw new Error(`SYSTEM_SHARDS must be empty where EVENT_ID_SECONDS is set: ${why}`);
-  }
+  const spread = openSpread(config);
   const retention = retentionOf(config);
   const redis = openConnections({ address, config, metrics, log });
   const shared = { config, retention, clock, metrics, log, randomId, pseudonyms };
-  const timeoutMs = config.REDIS_INGEST_TIMEOUT_MS;
-  const shards = createShards({
-    redis: redis.write,
-    spread,
-    keptSeconds: recordSeconds(retention),
-    claimsKeptSeconds: config.IDEMPOTENCY_SECONDS,
-    clock,
-    timeoutMs,
-  });
+  const shards = openShards({ redis: redis.write, spread, config, retention, clock });
   const { shardsOf } = shards;
   const write = createWritePath({ redis: redis.write, spread, shards, ...shared });
   const read = createReadPath({ redis: redis.read, shardsOf, ...shared });
@@ -118,6 +105,7 @@ async function createParts({ keys: given, ...options }: AppOptions) {
     metrics,
     log,
   });
+  const timeoutMs = config.REDIS_INGEST_TIMEOUT_MS;
   const background = { redis: redis.background, shardsOf, retention, clock, timeoutMs };
   const rollups = createRollups({ ...background, holderId: randomId(), metrics, log });
   const invalidate = async (what: Invalidation) => {

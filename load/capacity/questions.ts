@@ -53,18 +53,16 @@ async function fill({ base }: Service, now: number): Promise<void> {
   }
 }
 
-/** Questions that merge one sketch, and 24; and one that reads 31 for a point each. */
+/** Questions that merge one sketch, and 24. */
 function computedPaths(now: number): string[] {
   const instant = (at: number) => new Date(at).toISOString();
   const today = Math.floor(now / DAY_MS) * DAY_MS;
   // From noon to noon no day is whole, so that hours are read.
   const noon = today - DAY_MS / 2;
   const day = `from=${instant(noon - HOURS * HOUR_MS)}&to=${instant(noon)}`;
-  const month = `from=${instant(today - DAYS * DAY_MS)}&to=${instant(today)}&step=1d`;
   return [
     `${compliance}/distinct/users?system=${system}&window=1d`,
     `${compliance}/distinct/users?system=${system}&${day}`,
-    `${compliance}/timeseries/users?system=${system}&${month}`,
   ];
 }
 
@@ -106,7 +104,7 @@ export async function measureQuestions(seconds: number, context: Context) {
   await plain.stop();
   await first.stop();
   await server.stop();
-  const [one, many, series] = computed;
+  const [one, many] = computed;
   const sketches = HOURS - 1;
   const sketch = { node: (many.node - one.node) / sketches, redis: (many.redis - one.redis) / sketches };
   return {
@@ -114,7 +112,5 @@ export async function measureQuestions(seconds: number, context: Context) {
     shared,
     computed: { node: one.node - sketch.node, redis: one.redis - sketch.redis },
     sketch,
-    /** A series of a month by the day, for comparison. */
-    series,
   };
 }

@@ -11,9 +11,8 @@ import { systemClock } from '../../src/clock.js';
 import { loadConfig } from '../../src/config.js';
 import { createMetrics } from '../../src/metrics.js';
 import { connectionLimits } from '../../src/redis/connection.js';
-import { createShards } from '../../src/redis/shards.js';
 import { openStore } from '../../src/redis/store.js';
-import { recordSeconds } from '../../src/windows/retention.js';
+import { openShards, openSpread } from '../../src/wiring/shards.js';
 import { createWritePath } from '../../src/wiring/write-path.js';
 import { until } from '../../test/support/until.js';
 import { retention } from '../../test/support/write-path.js';
@@ -25,22 +24,15 @@ const metrics = createMetrics();
 const log = pino({ level: 'warn' });
 const redis = openStore({ address, name: 'write', limits: connectionLimits(config), metrics, log });
 let ids = 0;
-const spread = new Map<string, number>();
-const shards = createShards({
-  redis,
-  spread,
-  keptSeconds: recordSeconds(retention),
-  claimsKeptSeconds: config.IDEMPOTENCY_SECONDS,
-  clock: systemClock,
-  timeoutMs: config.REDIS_INGEST_TIMEOUT_MS,
-});
+const clock = systemClock;
+const spread = openSpread(config);
 const { ingest, directory } = createWritePath({
   redis,
   spread,
-  shards,
+  shards: openShards({ redis, spread, config, retention, clock }),
   config,
   retention,
-  clock: systemClock,
+  clock,
   metrics,
   log,
   randomId: () => `raw-${process.pid}-${ids++}`,

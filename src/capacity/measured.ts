@@ -26,8 +26,6 @@ interface Costs {
     /** Computed, besides the sketches it merges. */
     computed: QuestionCost;
     sketch: QuestionCost;
-    /** A series of a month by the day. */
-    series: QuestionCost;
   };
 }
 
@@ -101,10 +99,6 @@ export const measured: Costs = {
     sketch: {
       node: 3.51,
       redis: 4.22,
-    },
-    series: {
-      node: 1260,
-      redis: 52.2,
     },
   },
 };

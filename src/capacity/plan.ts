@@ -49,8 +49,8 @@ function secondsInGroups(
 }
 
 /** Events of the largest group, as in events/writer.ts, and requests that wait without being told to come again. */
-const GROUP_EVENTS_MAX = 20_000;
-const WAITING_REQUESTS = 64;
+export const GROUP_EVENTS_MAX = 20_000;
+export const WAITING_REQUESTS = 64;
 
 /** With groups as large as they are at full load. */
 function useAtFull(demand: Demand, size: Size): Use {

@@ -19,7 +19,7 @@
 import type { Clock } from '../clock.js';
 import type { ShedReason } from '../metrics.js';
 
-const REQUESTS_ALWAYS = 64;
+export const REQUESTS_ALWAYS = 64;
 const WINDOW_MS = 100;
 const STALL_MS = 1_000;
 

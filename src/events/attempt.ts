@@ -12,9 +12,11 @@ import { call, runPipeline, type Store, toProblem } from '../redis/pipeline.js';
 import { readSpread } from '../redis/spread.js';
 import { bucketAt } from '../windows/bucket.js';
 import type { Chunk, ChunkLimits } from './formats/ndjson.js';
-import { createMarkedRows, type MarkedRows, markerHead, PART_ROWS } from './marked-rows.js';
+import { createMarkedRows, type MarkedRows, markerHead } from './marked-rows.js';
 import { createPlacement, type Placement } from './placement.js';
 
+/** Rows of one system that one script call stores, see marked-rows.ts. */
+const PART_ROWS = 64;
 const CHUNKS_MAX = 1_000;
 /** More markers of one request are left to their TTL. */
 const MARKERS_DROPPED_MAX = 5_000;
@@ -41,10 +43,9 @@ export function createAttempt(
   { id, at, cut, token }: OwnClaim,
   { claims, redis, placement: present, timeoutMs }: AttemptDependencies,
 ) {
-  const [rowsMax, bytesMax, partRows] = cut.split(':').map(Number);
-  const [, , , spread = ''] = cut.split(':');
+  const [rows, bytes, partRows, spread = ''] = cut.split(':');
   const placement = spread === (present?.text ?? '') ? present : createPlacement(readSpread(spread));
-  const limits: ChunkLimits = { rowsMax, bytesMax };
+  const limits: ChunkLimits = { rowsMax: Number(rows), bytesMax: Number(bytes) };
   const hash: Hash = createHash('sha256');
   const head = markerHead(bucketAt('hour', at), claims.keptSeconds);
   const markers = new Map<string, string[]>();
@@ -57,7 +58,8 @@ export function createAttempt(
     if (fields) fields.push(field);
     else markers.set(system, [field]);
   }
-  const rows = (chunk: number) => createMarkedRows({ id, at, chunk, partRows, head, placement, onMarker });
+  const terms = { id, at, partRows: Number(partRows), head, placement, onMarker };
+  const rowsOf = (chunk: number) => createMarkedRows({ ...terms, chunk });
 
   return {
     /** How a streamed body is cut, and what is to be fed with its bytes. */
@@ -65,12 +67,12 @@ export function createAttempt(
     hash,
 
     /** The rows of a body that is there as a whole. */
-    whole: (): MarkedRows => rows(0),
+    whole: (): MarkedRows => rowsOf(0),
 
     /** Begins the next chunk of a streamed body. @throws Problem where an earlier try had another one here */
     async next({ digest = '' }: Chunk): Promise<MarkedRows> {
       if (chunks === CHUNKS_MAX) {
-        const detail = `a body with an Idempotency-Key is at most ${CHUNKS_MAX} chunks of ${rowsMax} rows`;
+        const detail = `a body with an Idempotency-Key is at most ${CHUNKS_MAX} chunks of ${rows} rows`;
         throw new Problem('body_too_large', detail);
       }
       const noted = await claims.note(request, token, chunks, digest).catch((error: Error) => {
@@ -78,7 +80,7 @@ export function createAttempt(
       });
       if (noted === 'reused') throw reused();
       if (noted === 'lost') throw inFlight();
-      return rows(chunks++);
+      return rowsOf(chunks++);
     },
 
     /** How many chunks were begun. */

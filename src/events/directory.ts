@@ -144,7 +144,8 @@ export function createDirectory(dependencies: DirectoryDependencies) {
 
     /** The calls that register those systems that are new. */
     registrations(deltas: Iterable<SystemDelta>): Registration[] {
-      return register([...lastEvents(deltas)].filter(([system]) => !known.has(system)));
+      const fresh = [...deltas].filter(({ system }) => !known.has(systemOfShard(system)));
+      return register([...lastEvents(fresh)]);
     },
 
     /** Takes note of what became of a registration. */
@@ -158,10 +159,11 @@ export function createDirectory(dependencies: DirectoryDependencies) {
 
     /** Takes note of stored events; `flush` writes it down. */
     stored(deltas: Iterable<SystemDelta>): void {
-      for (const [system, lastEvent] of lastEvents(deltas)) {
+      for (const { system: name, lastEvent } of deltas) {
+        const system = systemOfShard(name);
         const last = known.get(system);
         if (last === undefined) {
-          doubtful.set(system, lastEvent);
+          doubtful.set(system, Math.max(doubtful.get(system) ?? lastEvent, lastEvent));
         } else if (lastEvent > last) {
           known.set(system, lastEvent);
           later.set(system, lastEvent);

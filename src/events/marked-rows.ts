@@ -40,9 +40,6 @@ interface MarkedTerms {
   onMarker: (system: string, field: string) => void;
 }
 
-/** Rows of one system that one script call stores. */
-export const PART_ROWS = 64;
-
 /** How far apart the clocks of processes and of Redis may be. */
 const SKEW_SECONDS = 300;
 

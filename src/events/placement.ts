@@ -11,15 +11,15 @@
  */
 import { shardNames } from '../redis/shard-names.js';
 import { type Spread, spreadText } from '../redis/spread.js';
+import { hash64 } from '../sketches/hash.js';
 import type { ReadEvent } from './read-event.js';
 
-/** FNV-1a over UTF-16 units, its bits mixed (the finish of MurmurHash3), since only some of them choose. */
+const halves = new Uint32Array(2);
+
+/** The low half of xxHash64. */
 function hashOf(text: string): number {
-  let hash = 0x811c9dc5;
-  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
-  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
-  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
-  return (hash ^ (hash >>> 16)) >>> 0;
+  hash64(text, halves);
+  return halves[0];
 }
 
 /** @returns undefined where nothing is spread */

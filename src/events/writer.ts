@@ -20,7 +20,7 @@ import type { Storing } from './store-delta.js';
 import { problemsOf } from './write-problems.js';
 
 /** A group is closed at this many events, so that encoding it never blocks the event loop for long. */
-const GROUP_EVENTS_MAX = 20_000;
+export const GROUP_EVENTS_MAX = 20_000;
 
 /** No group waits longer than this for company. */
 const GATHER_MS_MAX = 10;

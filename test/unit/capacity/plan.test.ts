@@ -2,9 +2,11 @@
 import t from 'tap';
 import { measured } from '../../../src/capacity/measured.js';
 import { memoryBytes } from '../../../src/capacity/memory.js';
-import { planFor } from '../../../src/capacity/plan.js';
+import { GROUP_EVENTS_MAX, planFor, WAITING_REQUESTS } from '../../../src/capacity/plan.js';
 import { type Demand, useOf } from '../../../src/capacity/use.js';
 import { workKinds } from '../../../src/capacity/work.js';
+import { REQUESTS_ALWAYS } from '../../../src/events/admission.js';
+import * as writer from '../../../src/events/writer.js';
 import { demand } from '../../support/demands.js';
 
 /** On one process and one Redis, each request a group. */
@@ -114,4 +116,9 @@ t.test('groups are requests where there is time for each, and larger ones at ful
   t.ok(use.groupsPerSecond < 50_000);
   t.ok(full.groupsPerSecond <= use.groupsPerSecond);
   t.ok(full.serviceCores / full.work.events < use.serviceCores / use.work.events, 'an event costs less');
+});
+
+t.test('groups are as large as the writer lets them be', async (t) => {
+  t.equal(GROUP_EVENTS_MAX, writer.GROUP_EVENTS_MAX);
+  t.equal(WAITING_REQUESTS, REQUESTS_ALWAYS);
 });
