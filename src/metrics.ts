@@ -45,6 +45,33 @@ function createMakers(registers: Registry[]) {
       buckets: number[],
       labelNames: readonly Label[] = [],
     ) => new Histogram({ ...named(name, help, labelNames), buckets }),
+    /**
+     * A counter by two labels whose counts are plain numbers until they are scraped: what it counts is so cheap that
+     * finding the labels would be a good part of it.
+     */
+    tally(name: string, help: string, labelNames: readonly [string, string]) {
+      const [first, second] = labelNames;
+      const counts = new Map<string, Record<string, number>>();
+      new Counter({
+        ...named(name, help, labelNames),
+        collect() {
+          this.reset();
+          for (const [value, bySecond] of counts) {
+            for (const [other, count] of Object.entries(bySecond)) {
+              this.inc({ [first]: value, [second]: other }, count);
+            }
+          }
+        },
+      });
+      return {
+        counts: counts as ReadonlyMap<string, Readonly<Record<string, number>>>,
+        count(value: string, other: string): void {
+          const bySecond = counts.get(value);
+          if (bySecond) bySecond[other] = (bySecond[other] ?? 0) + 1;
+          else counts.set(value, { [other]: 1 });
+        },
+      };
+    },
   };
 }
 
@@ -52,12 +79,15 @@ function createMakers(registers: Registry[]) {
 export function createMetrics() {
   const register = new Registry();
   const registers = [register];
-  const { counter, gauge, histogram } = createMakers(registers);
+  const { counter, gauge, histogram, tally } = createMakers(registers);
   let isReady = () => false;
   const breakers = new Map<string, () => number>();
   let ingest: Held = { held: 0, limit: 0, pendingBytes: 0 };
-  /** By endpoint and state: a hit is so cheap that finding its labels would be a good part of it. */
-  const cacheAnswers = new Map<string, Record<string, number>>();
+  const cacheAnswers = tally(
+    'cache_answers_total',
+    'Questions answered, by endpoint and by where the answer came from.',
+    ['endpoint', 'state'],
+  );
   const metrics = {
     register,
     requestSeconds: histogram(
@@ -125,18 +155,7 @@ export function createMetrics() {
       'Deltas of a system sent again because its epoch had changed.',
     ),
     digestFolds: counter('digest_folds_total', 'Digest lists folded, by outcome.', ['outcome']),
-    cacheAnswers: new Counter({
-      name: 'papertrail_cache_answers_total',
-      help: 'Questions answered, by endpoint and by where the answer came from.',
-      labelNames: ['endpoint', 'state'],
-      registers,
-      collect() {
-        this.reset();
-        for (const [endpoint, counts] of cacheAnswers) {
-          for (const [state, count] of Object.entries(counts)) this.inc({ endpoint, state }, count);
-        }
-      },
-    }),
+    cacheAnswers,
     cacheHitRatio: new Gauge({
       name: 'papertrail_cache_hit_ratio',
       help: 'Share of all answers so far that were not computed for their request.',
@@ -145,7 +164,7 @@ export function createMetrics() {
       collect() {
         let all = 0;
         let missed = 0;
-        for (const counts of cacheAnswers.values()) {
+        for (const counts of cacheAnswers.counts.values()) {
           for (const count of Object.values(counts)) all += count;
           missed += counts.miss ?? 0;
         }
@@ -175,7 +194,7 @@ export function createMetrics() {
       registers,
     }),
     rollupLeader: gauge('rollup_leader', '1 where this process folds days, else 0.'),
-    limitDecisions: counter('limit_decisions_total', 'Decisions of the rate limits, by policy and outcome.', [
+    limitDecisions: tally('limit_decisions_total', 'Decisions of the rate limits, by policy and outcome.', [
       'policy',
       'outcome',
     ]),
@@ -237,15 +256,6 @@ export function createMetrics() {
         this.set(isReady() ? 1 : 0);
       },
     }),
-    /** Counts one answer; seen when it is scraped. */
-    countCacheAnswer(endpoint: string, state: string): void {
-      let counts = cacheAnswers.get(endpoint);
-      if (!counts) {
-        counts = {};
-        cacheAnswers.set(endpoint, counts);
-      }
-      counts[state] = (counts[state] ?? 0) + 1;
-    },
     /** Says where what is held is to be looked up when it is scraped. */
     observeIngest(look: Held): void {
       ingest = look;

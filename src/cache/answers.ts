@@ -79,7 +79,7 @@ export function createAnswerCache(dependencies: AnswerCacheDependencies) {
   let fadeAt = clock.now() + FADE_MS;
 
   function answer({ endpoint, key }: Question, entry: Entry, state: AnswerState, now: number): CachedAnswer {
-    if (enabled) metrics.countCacheAnswer(endpoint, state);
+    if (enabled) metrics.cacheAnswers.count(endpoint, state);
     return { state, entry, now, encoded: (encoding) => memory.encoded(key, entry, encoding) };
   }
 
@@ -132,7 +132,7 @@ export function createAnswerCache(dependencies: AnswerCacheDependencies) {
     if (!held || question.refresh) return undefined;
     if (isNegative(held)) {
       if (now >= held.freshUntil) return undefined;
-      metrics.countCacheAnswer(question.endpoint, 'negative');
+      metrics.cacheAnswers.count(question.endpoint, 'negative');
       throw held.problem;
     }
     if (now < held.freshUntil) return answer(question, held, 'hit_l1', now);
@@ -150,7 +150,7 @@ export function createAnswerCache(dependencies: AnswerCacheDependencies) {
       const { entry, state } = await depart(question, compute, newerThan).found;
       return answer(question, entry, state, clock.now());
     } catch (error) {
-      if (isNoData(error)) metrics.countCacheAnswer(question.endpoint, 'miss');
+      if (isNoData(error)) metrics.cacheAnswers.count(question.endpoint, 'miss');
       throw error;
     }
   }
@@ -164,7 +164,7 @@ export function createAnswerCache(dependencies: AnswerCacheDependencies) {
     try {
       found = await (refresh && !running.refresh ? running.landed : running.found);
     } catch (error) {
-      if (isNoData(error)) metrics.countCacheAnswer(endpoint, 'coalesced');
+      if (isNoData(error)) metrics.cacheAnswers.count(endpoint, 'coalesced');
       if (!refresh || running.refresh) throw error;
     }
     if (!found || (refresh && !running.refresh && found.state !== 'miss'))

@@ -25,8 +25,11 @@ import {
 } from './schemas.js';
 import { addShedding, type SheddingOptions } from './shedding.js';
 
-/** Charges a request for so many events before any of them is stored. @throws Problem quota_exceeded */
-type Charge = (events: number) => Promise<void>;
+/**
+ * Charges a request for so many events before any of them is stored, at once (undefined) where it can.
+ * @throws Problem quota_exceeded
+ */
+type Charge = (events: number) => Promise<void> | undefined;
 
 interface EventsOptions {
   ingest: Ingest;
@@ -137,7 +140,8 @@ export default async function eventsRoutes(app: FastifyInstance, options: Events
     if (body.kind === 'stream') return { account: await storeStream(body.stream, terms), single: false };
     const { strict, charge, allowed, attempt } = terms;
     const { rows, single } = wholeRows(body);
-    if (charge) await charge(rows.length);
+    const charging = charge?.(rows.length);
+    if (charging) await charging;
     const marked = attempt?.whole();
     return { account: await ingest.ingest({ rows, bytes: body.bytes }, { strict, allowed, marked }), single };
   }

@@ -9,7 +9,7 @@
  * n processes let through up to n times the rate; the log and a metric say so. Once a second Redis is asked again, and
  * from its first answer on the shared buckets count.
  *
- * Bound: a lease for each of the last LEASES_MAX who asked. A lease whose bucket is full again is forgotten.
+ * Bound: of each policy a lease for each of the last LEASES_MAX who asked. A lease whose bucket is full again is forgotten.
  */
 import type { FastifyBaseLogger } from 'fastify';
 import type { Clock } from '../clock.js';
@@ -18,7 +18,7 @@ import { limitKey } from '../redis/keys.js';
 import type { Store } from '../redis/pipeline.js';
 import { isOnLease, type Lease, mostAvailable, openLease, settle, spendHere } from './lease.js';
 import { createPayments, type Receipt } from './payments.js';
-import { type Limit, type PolicyName, policyNames } from './policies.js';
+import type { Limit } from './policies.js';
 
 const LEASES_MAX = 50_000;
 /** Paid up at once by a sweep, so that it never holds up the event loop. */
@@ -44,15 +44,9 @@ interface LimiterDependencies {
 }
 
 export function createLimiter({ redis, timeoutMs, clock, metrics, log }: LimiterDependencies) {
-  const leases = new Map<string, Lease>();
-  const allowed = countersOf('allowed');
-  const refused = countersOf('refused');
+  /** By limit and subject, so that no key is made for a request. */
+  const leases = new Map<Limit, Map<string, Lease>>();
   let isLocal = false;
-
-  function countersOf(outcome: string) {
-    const counters = policyNames.map((policy) => [policy, metrics.limitDecisions.labels(policy, outcome)]);
-    return Object.fromEntries(counters) as Record<PolicyName, { inc(): void }>;
-  }
 
   function setLocal(local: boolean, why?: Error): void {
     if (local === isLocal) return;
@@ -65,17 +59,23 @@ export function createLimiter({ redis, timeoutMs, clock, metrics, log }: Limiter
   const pay = createPayments({ redis, timeoutMs, metrics, onFailure: (error) => setLocal(true, error) });
 
   function leaseOf(limit: Limit, subject: string, now: number): Lease {
-    const key = limitKey(limit.policy, subject);
-    let lease = leases.get(key);
-    if (!lease || lease.limit !== limit) {
-      lease = openLease(key, limit, now);
-      const [eldest] = leases.size >= LEASES_MAX ? leases.keys() : [];
-      if (eldest !== undefined) leases.delete(eldest);
-      leases.set(key, lease);
+    let bySubject = leases.get(limit);
+    if (!bySubject) {
+      bySubject = new Map();
+      leases.set(limit, bySubject);
+    }
+    let lease = bySubject.get(subject);
+    if (!lease) {
+      lease = openLease(limitKey(limit.policy, subject), limit, now);
+      const [eldest] = bySubject.size >= LEASES_MAX ? bySubject.keys() : [];
+      if (eldest !== undefined) bySubject.delete(eldest);
+      bySubject.set(subject, lease);
     }
     lease.usedAt = now;
     return lease;
   }
+
+  const allLeases = () => [...leases.values()].flatMap((bySubject) => [...bySubject.values()]);
 
   /** Pays what was spent on lease, and asks for more. */
   async function renew(lease: Lease, wanted: number): Promise<Receipt | undefined> {
@@ -90,12 +90,12 @@ export function createLimiter({ redis, timeoutMs, clock, metrics, log }: Limiter
   }
 
   function allow({ limit }: Lease, remaining: number): Decision {
-    allowed[limit.policy].inc();
+    metrics.limitDecisions.count(limit.policy, 'allowed');
     return { limit, allowed: true, remaining, waitMs: 0 };
   }
 
   function refuse({ limit }: Lease, remaining: number, cost: number): Decision {
-    refused[limit.policy].inc();
+    metrics.limitDecisions.count(limit.policy, 'refused');
     const missing = Math.min(cost, limit.burst) - remaining;
     return { limit, allowed: false, remaining, waitMs: (Math.max(0, missing) * 1_000) / limit.perSecond };
   }
@@ -117,7 +117,7 @@ export function createLimiter({ redis, timeoutMs, clock, metrics, log }: Limiter
   /** Asks Redis again where it could not be asked. */
   async function probe(): Promise<void> {
     if (!isLocal) return;
-    const [lease] = leases.values();
+    const [lease] = allLeases();
     if (!lease || (await renew(lease, 0))) setLocal(false);
   }
 
@@ -149,12 +149,14 @@ export function createLimiter({ redis, timeoutMs, clock, metrics, log }: Limiter
       await probe();
       const now = clock.now();
       const unpaid: Lease[] = [];
-      for (const lease of leases.values()) {
-        if (now - lease.usedAt < IDLE_MS) continue;
-        if (lease.unpaid > 0 && !isLocal) {
-          if (unpaid.length < SWEPT_MAX) unpaid.push(lease);
-        } else if (lease.underWay === 0 && mostAvailable(lease, now) >= lease.limit.burst) {
-          leases.delete(lease.key);
+      for (const bySubject of leases.values()) {
+        for (const [subject, lease] of bySubject) {
+          if (now - lease.usedAt < IDLE_MS) continue;
+          if (lease.unpaid > 0 && !isLocal) {
+            if (unpaid.length < SWEPT_MAX) unpaid.push(lease);
+          } else if (lease.underWay === 0 && mostAvailable(lease, now) >= lease.limit.burst) {
+            bySubject.delete(subject);
+          }
         }
       }
       await payUp(unpaid);
@@ -163,7 +165,11 @@ export function createLimiter({ redis, timeoutMs, clock, metrics, log }: Limiter
     /** Pays what was spent, so that nothing of it is forgotten when this process ends. */
     async settle(): Promise<void> {
       if (isLocal) return;
-      await payUp([...leases.values()].filter(({ unpaid }) => unpaid > 0).slice(0, SWEPT_MAX));
+      await payUp(
+        allLeases()
+          .filter(({ unpaid }) => unpaid > 0)
+          .slice(0, SWEPT_MAX),
+      );
     },
   };
 }

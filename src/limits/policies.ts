@@ -12,8 +12,7 @@
 import type { Config } from '../config.js';
 import type { Principal } from '../principal.js';
 
-export const policyNames = ['ingest', 'queries', 'address'] as const;
-export type PolicyName = (typeof policyNames)[number];
+export type PolicyName = 'ingest' | 'queries' | 'address';
 
 export interface Limit {
   policy: PolicyName;

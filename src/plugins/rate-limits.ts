@@ -49,9 +49,22 @@ function spend(
   else done(tellMore(reply, decided));
 }
 
-/** The client's address. What a proxy names may be no address at all. */
-const addressOf = ({ ip, socket }: FastifyRequest): string =>
-  normalizeIP(isIP(ip) ? ip : (socket.remoteAddress ?? ''), IPV6_PREFIX_BITS);
+const ADDRESSES_MAX = 10_000;
+
+/** Tells the client's address. What a proxy names may be no address at all. */
+function createAddresses() {
+  /** To read an address takes as long as to decide about it, and most requests come from where others came from. */
+  const seen = new Map<string, string>();
+  return ({ ip, socket }: FastifyRequest): string => {
+    let address = seen.get(ip);
+    if (address !== undefined) return address;
+    if (!isIP(ip)) return normalizeIP(socket.remoteAddress ?? '', IPV6_PREFIX_BITS);
+    address = normalizeIP(ip, IPV6_PREFIX_BITS);
+    if (seen.size >= ADDRESSES_MAX) seen.clear();
+    seen.set(ip, address);
+    return address;
+  };
+}
 
 interface GuardOptions {
   limiter: Limiter;
@@ -61,6 +74,7 @@ interface GuardOptions {
 /** Limits the requests of each client address. To be registered before anything that a request may cost. */
 export const addressGuard = fp(
   async (app: FastifyInstance, { limiter, limit }: GuardOptions) => {
+    const addressOf = createAddresses();
     app.addHook('onRequest', (request, reply, done) => {
       if (openPaths.has(request.routeOptions.url ?? '')) return done();
       spend(limiter.take(limit, addressOf(request), 1), reply, done);
@@ -94,9 +108,15 @@ export function createEventCharges({ limiter, limitOf }: QuestionLimitOptions) {
     if (!limit) return undefined;
     const policies = before(reply, 'ratelimit-policy');
     const rates = before(reply, 'ratelimit');
-    return async (events: number): Promise<void> => {
-      const problem = tell(reply, await limiter.take(limit, principal.name, events), policies, rates);
+    const settle = (decision: Decision): void => {
+      const problem = tell(reply, decision, policies, rates);
       if (problem) throw problem;
+    };
+    return (events: number): Promise<void> | undefined => {
+      const decided = limiter.take(limit, principal.name, events);
+      if (decided instanceof Promise) return decided.then(settle);
+      settle(decided);
+      return undefined;
     };
   };
 }

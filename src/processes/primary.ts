@@ -3,7 +3,7 @@
  * running (supervision.ts) and adds up their metrics (gathering.ts). It answers no request and has no connection to
  * Redis. It ends, and they end with it, by whatever way.
  *
- * Options of Node (`--max-semi-space-size`) and the environment are those of the primary in every worker.
+ * Options of Node and the environment are those of the primary in every worker.
  */
 import cluster, { type Worker as Forked } from 'node:cluster';
 import { fileURLToPath } from 'node:url';

@@ -149,7 +149,8 @@ t.test('a port that is taken ends the start in the same way', async (t) => {
 });
 
 t.test('with a Redis of its own', { skip }, async (t) => {
-  const command = [process.execPath, '--max-semi-space-size=32', 'build/src/server.js'];
+  const option = '--max-semi-space-size=32';
+  const command = [process.execPath, option, 'build/src/server.js'];
   const dataDir = temporaryFolder(t);
   const { child, lines, exited, address } = await startService(t, dataDir, {
     command,
@@ -160,11 +161,7 @@ t.test('with a Redis of its own', { skip }, async (t) => {
 
   t.equal(serversOf(dataDir).length, 1, 'there is one');
   for (const pid of workers) {
-    t.match(
-      readFileSync(`/proc/${pid}/cmdline`, 'utf8'),
-      '--max-semi-space-size=32',
-      'workers have the options',
-    );
+    t.match(readFileSync(`/proc/${pid}/cmdline`, 'utf8'), option, 'workers have the options');
   }
   t.equal((await postRows(address, rowsOf('own', 5))).status, 201);
 

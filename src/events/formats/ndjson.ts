@@ -21,7 +21,7 @@ const RETURN = 0x0d;
 const LINE_NESTED_MAX = 64;
 
 export interface Chunk {
-  rows: readonly unknown[];
+  rows: unknown[];
   /** Bytes of its lines. */
   bytes: number;
   /** Of the body up to the end of the chunk; absent where nobody asked for it. */

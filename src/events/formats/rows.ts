@@ -7,7 +7,7 @@ export const malformedLine = Symbol('a line that is not JSON');
 export const oversizedLine = Symbol('a line that is too long');
 
 export interface Rows {
-  rows: readonly unknown[];
+  rows: unknown[];
   /** The body was one bare event, not a list. */
   single: boolean;
 }
