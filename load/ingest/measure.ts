@@ -63,6 +63,7 @@ export async function measure(one: Case, options: Options, context: Context): Pr
   for (let round = 0; round < rounds; round++) {
     if (bare) ceilings.push(await fire({ ...aim, base: bare.base, seconds }));
     if (raw) raws.push(await raw.run(seconds));
+    await service.idle();
     shots.push(await fire({ ...aim, base: service.base, seconds, note }));
   }
   timeline.stop();

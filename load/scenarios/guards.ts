@@ -8,7 +8,7 @@ import { meanOf, sumOf } from '../results/statistics.js';
 import { type Context, numbersOf, scenario } from '../scenario.js';
 import { fire, type Shot } from '../senders/cannon.js';
 import { makeBodies } from '../streams/bodies.js';
-import { startService } from '../targets/service.js';
+import { type Service, startService } from '../targets/service.js';
 
 const SHARE_PERCENT_MIN = 90;
 const PLENTY = '1000000';
@@ -35,8 +35,12 @@ async function compare(batch: number, { seconds, connections, rounds }: typeof s
   const open = context.own(await startService());
   const closed = context.own(await startService(guarded));
   const target = { path, bodies, connections, seconds };
-  const fireOpen = () => fire({ ...target, base: open.base });
-  const fireClosed = () => fire({ ...target, base: closed.base, headers: bearer });
+  const fireAt = async ({ base, idle }: Service, headers = {}) => {
+    await idle();
+    return fire({ ...target, base, headers });
+  };
+  const fireOpen = () => fireAt(open);
+  const fireClosed = () => fireAt(closed, bearer);
   const without: Shot[] = [];
   const withGuards: Shot[] = [];
   await fireOpen();

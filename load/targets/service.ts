@@ -2,6 +2,7 @@
 import { Redis } from 'ioredis';
 import { startRedis, type TestRedis } from '../../test/support/redis-server.js';
 import { freePort } from '../../test/support/replication.js';
+import { until } from '../../test/support/until.js';
 import { startListening } from './process.js';
 
 /** CPU seconds that a Redis has used. */
@@ -27,9 +28,16 @@ function metricIn(text: string, name: string, labels = ''): number {
   return [...lines].reduce((sum, [, value]) => sum + Number(value), 0);
 }
 
+const readMetrics = async (base: string): Promise<string> => (await fetch(`${base}/metrics`)).text();
+
+/** Whether no request is under way. */
+async function isIdle(base: string): Promise<boolean> {
+  return metricIn(await readMetrics(base), 'papertrail_ingest_requests_in_flight') === 0;
+}
+
 /** Counters of a service and its Redis since they were started. */
 async function readCounters(base: string, redis: Redis) {
-  const text = await (await fetch(`${base}/metrics`)).text();
+  const text = await readMetrics(base);
   const metric = (name: string, labels?: string) => metricIn(text, `papertrail_${name}`, labels);
   const pipelines = metric('pipeline_duration_seconds_count');
   return {
@@ -66,6 +74,8 @@ export async function startService(env: Record<string, string> = {}, given?: Tes
     /** Those of the service and of its Redis, and who loads them. */
     processes: () => ({ service: service.pid, redis: server.process.pid, sender: process.pid }),
     counters: () => readCounters(service.base, redis),
+    /** Resolves when nothing that an earlier load broke off is under way: the next one would have to wait for it. */
+    idle: () => until(() => isIdle(service.base), 'the end of what is under way'),
     async stop(): Promise<void> {
       await service.stop();
       redis.disconnect();
