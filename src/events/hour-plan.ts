@@ -19,6 +19,8 @@ import { DAY_MS, HOUR_MS, MINUTE_MS } from '../windows/civil.js';
 import { type Retention, recordSeconds, ttlSeconds } from '../windows/retention.js';
 
 const OLD_BUCKET_BELIEF_MS = 10 * MINUTE_MS;
+/** Few events come for a minute that is over, so what is known of it is not worth its memory for long. */
+const MINUTE_BELIEF_MS = 3 * MINUTE_MS;
 /** Plans are a few KB and soon made again, so that no more are kept of each kind than a usual minute needs. */
 const PLANS_MAX = 1_000;
 
@@ -165,7 +167,7 @@ export function createPlanner(retention: Retention) {
         const bucket = bucketAt('minute', minute * MINUTE_MS);
         found = fields.map((_, index) => ({
           slot: `minute ${minute} ${index}`,
-          until: until(bucket),
+          until: Math.min(until(bucket), now + MINUTE_BELIEF_MS),
           destinations: distinctMetrics
             .filter(({ field }) => field === index)
             .flatMap(({ metric }) => destination('hll', metric, bucket)),

@@ -314,3 +314,17 @@ t.test('systems with hostile names stay in their hash tag', async (t) => {
   const [{ call }] = packCalls(partsOf([{ system: 'a}:b{*\0\r\n' }]), terms);
   t.strictSame(call.args.slice(1, 5), [1, 'pt:{a%7D%3Ab%7B%2A%00%0D%0A}', 1, 2]);
 });
+
+t.test(
+  'what is known of a minute is forgotten when it is over, of hours and days while they last',
+  async (t) => {
+    const { written } = createCalls().of([{ user_id: 'ada' }]);
+    const [minutes, longer] = [true, false].map((isMinute) =>
+      written.filter(({ slot }) => slot.startsWith('minute ') === isMinute).map(({ until }) => until - now),
+    );
+    t.ok(minutes.length > 0);
+    t.ok(longer.length > 0);
+    for (const left of minutes) t.ok(left >= MINUTE_MS && left <= 3 * MINUTE_MS, `${left} ms`);
+    for (const left of longer) t.ok(left > 24 * HOUR_MS, `${left} ms`);
+  },
+);
