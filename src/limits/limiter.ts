@@ -75,7 +75,9 @@ export function createLimiter({ redis, timeoutMs, clock, metrics, log }: Limiter
     return lease;
   }
 
-  const allLeases = () => [...leases.values()].flatMap((bySubject) => [...bySubject.values()]);
+  function* allLeases(): Generator<Lease> {
+    for (const bySubject of leases.values()) yield* bySubject.values();
+  }
 
   /** Pays what was spent on lease, and asks for more. */
   async function renew(lease: Lease, wanted: number): Promise<Receipt | undefined> {
@@ -165,11 +167,7 @@ export function createLimiter({ redis, timeoutMs, clock, metrics, log }: Limiter
     /** Pays what was spent, so that nothing of it is forgotten when this process ends. */
     async settle(): Promise<void> {
       if (isLocal) return;
-      await payUp(
-        allLeases()
-          .filter(({ unpaid }) => unpaid > 0)
-          .slice(0, SWEPT_MAX),
-      );
+      await payUp([...allLeases()].filter(({ unpaid }) => unpaid > 0).slice(0, SWEPT_MAX));
     },
   };
 }
