@@ -2,9 +2,10 @@
  * Heavy hitters: Space-Saving. "Who is on top?" from a list of bounded size, with bounds that always hold.
  *
  * A summary tracks at most `itemsMax` items. `counts` are upper bounds; `overcounts` say how much of a count
- * may belong to others (absent means none); `floor` is the largest count ever evicted, hence an upper bound
+ * may belong to others (absent means none); `floor` is the largest count ever cut off, hence an upper bound
  * for every item that is not tracked. A new item starts at floor + its own count with the floor as overcount;
- * then the list is cut to its largest items, and the cut raises the floor.
+ * then the list is cut to its largest items, and the cut raises the floor. Among equals those that are tracked stay,
+ * then the first of the new ones: what would be cut off at once need not be written at all.
  *
  *   lower = count - overcount  <=  truth  <=  count          tracked
  *   0                          <=  truth  <=  floor          not tracked
@@ -15,9 +16,9 @@
  * floor <= N / itemsMax, because each count exceeds its floor by no more than what was really counted.
  *
  * In Redis: a sorted set of counts, a hash of overcounts and the floor, changed by one script with the same
- * rules, evicting as ZPOPMIN does: the smallest count, among equals the smallest bytes.
+ * rules. Of the tracked those leave that ZPOPMIN takes: the smallest count, among equals the smallest bytes.
  *
- * Example, itemsMax 2: a 5, b 3, then c 1: c starts at 0 + 1 and is evicted, floor 1. Then d 4: starts at
+ * Example, itemsMax 2: a 5, b 3, then c 1: c starts at 0 + 1 and is cut off, floor 1. Then d 4: starts at
  * 1 + 4 with overcount 1, b goes, floor 3: the list says a in 5..5, d in 4..5, anyone else at most 3.
  *
  * Metwally, Agrawal, El Abbadi 2005 (Space-Saving); Agarwal et al. 2012 (mergeable summaries).
@@ -52,13 +53,25 @@ export function addToTop(
   itemsMax: number,
 ): TopSummary {
   const counts = new Map(summary.counts);
-  const overcounts = new Map(summary.overcounts);
+  const newcomers = new Map<string, number>();
   for (const [item, increment] of increments) {
     const count = counts.get(item);
-    counts.set(item, (count ?? summary.floor) + increment);
-    if (count === undefined && summary.floor > 0) overcounts.set(item, summary.floor);
+    if (count === undefined) newcomers.set(item, (newcomers.get(item) ?? summary.floor) + increment);
+    else counts.set(item, count + increment);
   }
-  return cutTop({ counts, overcounts, floor: summary.floor }, itemsMax);
+  const overcounts = new Map(summary.overcounts);
+  const free = itemsMax - counts.size;
+  const ascending = Float64Array.from(counts.values()).sort();
+  let { floor } = summary;
+  [...newcomers]
+    .sort((a, b) => b[1] - a[1])
+    .forEach(([item, count], rank) => {
+      if (rank < free || count > ascending[rank - free]) {
+        counts.set(item, count);
+        if (summary.floor > 0) overcounts.set(item, summary.floor);
+      } else floor = Math.max(floor, count);
+    });
+  return cutTop({ counts, overcounts, floor }, itemsMax);
 }
 
 /** Adds summaries up, without a cut: exact arithmetic on bounds, so neither order nor grouping matters. */

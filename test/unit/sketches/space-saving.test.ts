@@ -138,20 +138,22 @@ t.test('a new item starts at the floor, and the smallest makes room', async (t) 
   t.strictSame(plain(top), { counts: { a: 5, d: 5 }, overcounts: { d: 1 }, floor: 3 });
 });
 
+const itemsOf = ({ counts }: TopSummary) => [...counts.keys()].sort();
+
 t.test('among equal counts the item with the smallest UTF-8 bytes goes, as with ZPOPMIN', async (t) => {
   // U+FF5E is three bytes and sorts before U+1F600, whose first UTF-16 unit is the smaller.
-  const top = addToTop(
-    createTop(),
-    new Map([
-      ['\u{1f600}', 1],
-      ['\uff5e', 1],
-      ['é', 1],
-      ['z', 1],
-    ]),
-    2,
-  );
-  t.strictSame([...top.counts.keys()].sort(), ['\u{1f600}', '\uff5e'].sort());
-  t.equal(addToTop(top, [], 1).counts.keys().next().value, '\u{1f600}');
+  const items = ['é', '\u{1f600}', 'z', '\uff5e'];
+  const top = addToTop(createTop(), new Map(items.map((item) => [item, 1])), items.length);
+  t.strictSame(itemsOf(cutTop(top, 2)), ['\u{1f600}', '\uff5e'].sort());
+  t.strictSame(itemsOf(cutTop(top, 1)), ['\u{1f600}']);
+});
+
+t.test('among equal counts those that are listed stay, then the first of the new ones', async (t) => {
+  const listed = addToTop(createTop(), countsOf(['a', 'a', 'b']), 3);
+  const top = addToTop(listed, countsOf(['z', 'y', 'x']), 3);
+  t.strictSame(plain(top), { counts: { a: 2, b: 1, z: 1 }, overcounts: {}, floor: 1 });
+  const later = addToTop(top, countsOf(['c', 'd', 'e', 'f']), 3);
+  t.strictSame(plain(later), { counts: { a: 2, c: 2, d: 2 }, overcounts: { c: 1, d: 1 }, floor: 2 });
 });
 
 t.test('adding leaves the summary it was given as it is', async (t) => {
