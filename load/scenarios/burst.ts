@@ -1,16 +1,14 @@
 /**
  * Nothing, then five times as much as can be served, then nothing: how long those wait who are taken in, how soon the
  * others are refused, whether health stays green, what memory does, and whether all is well afterwards. The
- * sustainable rate is measured first, then the latency without load, at a tenth of that rate.
- *
- * The sender sends what it has for a second at its beginning, on all connections at once, so that the more of them
- * there are, the more requests meet in one turn of both event loops, its own and that of the service.
+ * sustainable rate is measured first, then the latency without load, at a tenth of that rate and an even pace.
  */
 import { setTimeout as pause } from 'node:timers/promises';
 import { atMost, figureOf, type Result } from '../results/result.js';
 import { ranksOf } from '../results/statistics.js';
 import { scenario } from '../scenario.js';
-import { type FiredShot, fire } from '../senders/cannon.js';
+import { type FiredShot, fire, type Shot } from '../senders/cannon.js';
+import { firePaced } from '../senders/paced.js';
 import { makeBodies } from '../streams/bodies.js';
 import { type Service, startService } from '../targets/service.js';
 
@@ -50,9 +48,9 @@ function watchHealth({ base }: Service) {
 
 interface Phases {
   sustained: FiredShot;
-  unloaded: FiredShot;
+  unloaded: Shot;
   storm: FiredShot;
-  after: FiredShot;
+  after: Shot;
   health: { bad: number; p99: number };
   rssMb: number;
 }
@@ -62,7 +60,7 @@ function rowsOf({ sustained, unloaded, storm, after, health, rssMb }: Phases): R
   return [
     figureOf('sustainable', sustained.requests, 'requests/s'),
     figureOf('p99 at a tenth of it', unloaded.p99, 'ms'),
-    atMost('refused until then', sustained.refused.count + unloaded.refused.count, '', 0),
+    atMost('refused until then', sustained.refused.count + unloaded.failures, '', 0),
     figureOf('offered, against the sustainable rate', offered / sustained.requests, 'times'),
     figureOf('accepted', storm.requests, 'requests/s'),
     figureOf('p50 of accepted', storm.p50, 'ms'),
@@ -100,8 +98,8 @@ export const burst = scenario({
     await fire({ ...closed, seconds: WARM_SECONDS });
     const sustained = await fire({ ...closed, seconds });
     context.say('a tenth of it');
-    const slowly = { ...closed, rate: Math.max(10, sustained.requests / 10) };
-    const unloaded = await fire({ ...slowly, seconds });
+    const slowly = { ...closed, rate: sustained.requests / 10, seconds };
+    const unloaded = await firePaced(slowly);
 
     const timeline = context.watch('nothing, burst, nothing', service.processes);
     const health = context.own({ stop: watchHealth(service) });
@@ -116,7 +114,7 @@ export const burst = scenario({
     const { rss } = await service.counters();
     const watched = await health.stop();
     context.say('a tenth of the rate again');
-    const after = await fire({ ...slowly, seconds });
+    const after = await firePaced(slowly);
     return rowsOf({ sustained, unloaded, storm, after, health: watched, rssMb: rss / 1e6 });
   },
 });

@@ -1,6 +1,12 @@
-/** autocannon with requests that rotate: every connection sends its own, round and round. */
+/**
+ * autocannon with requests that rotate: every connection sends its own, round and round. A connection of a limited load
+ * sends what it has for a second at the beginning of that, so connections take turns, each group in its part of the second:
+ * or else what is offered would be many times the rate for a moment, and nothing after it. The second in which they begin
+ * is not counted: to begin takes the sender longer than to send.
+ */
+import { setTimeout as pause } from 'node:timers/promises';
 import autocannon, { type Instance, type Request, type Result } from 'autocannon';
-import { type Ranks, ranksOf } from '../results/statistics.js';
+import { meanOf, type Ranks, ranksOf, sumOf } from '../results/statistics.js';
 import { createRefresh } from '../streams/bodies.js';
 
 /** Latencies are those of answers with 2xx, in milliseconds. */
@@ -26,7 +32,7 @@ interface Aim {
    * as much as is under way at the end.
    */
   leadSeconds?: number;
-  /** Requests a second, all connections together, those of a second at its beginning; as many as can be where absent. */
+  /** Requests a second, all connections together; as many as can be where absent. */
   rate?: number | undefined;
   /** Told of every answer with 2xx. */
   note?: ((ms: number) => void) | undefined;
@@ -34,6 +40,13 @@ interface Aim {
 
 /** Requests that were sent so far, of all shots: ids that are written into bodies stay new. */
 let serial = 0;
+
+/** Groups of connections of a limited load. */
+const TURNS = 20;
+
+/** A part of something whole, as even as whole parts get. */
+const partOf = (whole: number, part: number, parts: number): number =>
+  Math.floor((whole * (part + 1)) / parts) - Math.floor((whole * part) / parts);
 
 /** Fires for some seconds. `requestsOf`: what a connection sends, by its number. */
 async function shoot(
@@ -43,31 +56,43 @@ async function shoot(
   let client = 0;
   const times: number[] = [];
   const refused: number[] = [];
-  const firing: unknown = autocannon({
-    url: base,
-    connections,
-    duration: leadSeconds + seconds,
-    ...(rate === undefined ? {} : { overallRate: rate }),
-    setupClient(connection) {
-      connection.setRequests(requestsOf(client++));
-    },
-  });
-  // It is both: an emitter while it runs, a promise of its result.
-  const instance = firing as Instance & Promise<Result>;
-  const countFrom = performance.now() + leadSeconds * 1_000;
-  instance.on('response', (_client, status, _bytes, milliseconds) => {
-    if (status < 300) note?.(milliseconds);
-    if (performance.now() < countFrom) return;
-    if (status < 300) times.push(milliseconds);
-    else if (status === 503) refused.push(milliseconds);
-  });
-  const result = await instance;
-  const counted = result.duration - leadSeconds;
+  let failures = 0;
+  const turns = rate === undefined ? 1 : Math.min(TURNS, connections, Math.floor(rate));
+  const uncounted = leadSeconds + (turns > 1 ? 1 : 0);
+  const countFrom = performance.now() + uncounted * 1_000;
+
+  async function takeTurn(turn: number): Promise<Result> {
+    const begin = turn / turns;
+    await pause(begin * 1_000);
+    const firing: unknown = autocannon({
+      url: base,
+      connections: partOf(connections, turn, turns),
+      duration: uncounted + seconds - begin,
+      ...(rate === undefined ? {} : { overallRate: partOf(rate, turn, turns) }),
+      setupClient(connection) {
+        connection.setRequests(requestsOf(client++));
+      },
+    });
+    // It is both: an emitter while it runs, a promise of its result.
+    const instance = firing as Instance & Promise<Result>;
+    instance.on('response', (_client, status, _bytes, milliseconds) => {
+      if (status < 300) note?.(milliseconds);
+      if (performance.now() < countFrom) return;
+      if (status < 300) times.push(milliseconds);
+      else failures++;
+      if (status === 503) refused.push(milliseconds);
+    });
+    const result = await instance;
+    return { ...result, duration: begin + result.duration };
+  }
+
+  const results = await Promise.all(Array.from({ length: turns }, (_, turn) => takeTurn(turn)));
+  const counted = meanOf(results, ({ duration }) => duration) - uncounted;
   return {
     requests: times.length / counted,
     ...ranksOf(times),
     refused: { count: refused.length, ...ranksOf(refused) },
-    failures: result.errors + result.timeouts + result.non2xx,
+    failures: failures + sumOf(results, ({ errors, timeouts }) => errors + timeouts),
     seconds: counted,
   };
 }
