@@ -1,5 +1,6 @@
 /** What operators send and get, for the documentation and the serialiser. */
 import { Type } from 'typebox';
+import { encodablePattern } from '../redis/keys.js';
 import { purgeableKind, sketchKind, systemName, systemPatternText } from './parameters.js';
 import { ticketSeconds } from './purge-tickets.js';
 
@@ -88,6 +89,7 @@ export const purgeBody = Type.Object(
       Type.String({
         minLength: 1,
         maxLength: 256,
+        pattern: encodablePattern,
         description: 'From the answer before, and nothing else with it: do it, or go on.',
       }),
     ),

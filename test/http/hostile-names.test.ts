@@ -158,6 +158,7 @@ t.test('a name without a byte form is refused in every body, and named', async (
     ['admin/cache/invalidate', `{"systems":["${lone}"]}`, '/systems/0'],
     ['admin/purge', `{"system":"${lone}"}`, '/system'],
     ['admin/purge', `{"pattern":"*${lone}"}`, '/pattern'],
+    ['admin/purge', `{"confirm":"${lone}"}`, '/confirm'],
   ]) {
     const answer = await post<{ errors: { pointer: string }[] }>(base, body, json, `/api/v1/${path}`);
     t.equal(answer.status, 400, path);
