@@ -40,6 +40,7 @@ import { addressGuard, createEventCharges, questionLimit } from './plugins/rate-
 import securityHeaders from './plugins/security-headers.js';
 import stop from './plugins/stop.js';
 import tracing from './plugins/tracing.js';
+import unreadBodies from './plugins/unread-bodies.js';
 import type { RedisAddress } from './redis/connection.js';
 import { createRollups } from './rollups/rounds.js';
 import { createRemoval } from './subjects/removal.js';
@@ -159,6 +160,7 @@ function closeWith(app: FastifyInstance, parts: Parts): void {
 /** What every request passes, in this order. */
 async function registerPlugins(app: FastifyInstance, parts: Parts): Promise<void> {
   const { config, keys, limits, clock, metrics } = parts;
+  await app.register(unreadBodies);
   await app.register(openapi);
   await app.register(errors);
   await app.register(tracing, {

@@ -6,9 +6,10 @@
  * Reasons: too much is held for Redis (admission.ts), the event loop turns too slowly, or the heap is nearly full
  * (pressure.ts).
  *
- * The body of a refused request is read and dropped by Node's server, so that senders which write all of it before
- * they read get to see the answer and the connection stays of use; one that is endless or very long is cut off after a
- * while, as everywhere (body.ts). The log tells of shedding once in `LOG_MS`, the metric of every request.
+ * The body of a refused request is taken from the connection and dropped (plugins/unread-bodies.ts), so that senders
+ * which write all of it before they read get to see the answer and the connection stays of use; one that is endless or
+ * very long is cut off after a while, as everywhere (body.ts). The log tells of shedding once in `LOG_MS`, the metric of
+ * every request.
  */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Clock } from '../clock.js';

@@ -9,6 +9,7 @@ import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from
 import fp from 'fastify-plugin';
 import { type FieldError, Problem, type ProblemCode, problems } from '../errors.js';
 import { securityHeaders } from './security-headers.js';
+import { dropUnreadBody } from './unread-bodies.js';
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -101,6 +102,7 @@ function sendProblem(
     request.log[isNews ? 'error' : 'debug']({ err: cause, code, requestId, traceId }, title);
   }
   if (problem.retryAfterSeconds !== undefined) reply.header('retry-after', problem.retryAfterSeconds);
+  dropUnreadBody(request.raw);
   const body = problemBody(problem, request.id, { ...committed, traceId: request.traceId });
   // A string, so that no response schema reshapes it.
   return reply.code(status).type('application/problem+json').serializer(String).send(body);
