@@ -13,7 +13,7 @@ const SIZES = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000, 
 const BYTES = [256, 1_024, 4_096, 16_384, 65_536, 262_144, 1_048_576, 4_194_304, 16_777_216];
 
 /** Why new events are refused before they are read. */
-export const shedReasons = ['bytes', 'requests', 'queue', 'event_loop', 'heap'] as const;
+export const shedReasons = ['bytes', 'requests', 'queue', 'flood', 'event_loop', 'heap'] as const;
 export type ShedReason = (typeof shedReasons)[number];
 
 /** What is held for Redis, and how much may be. */

@@ -1,13 +1,14 @@
 /**
  * Nothing, then five times as much as can be served, then nothing: how long those wait who are taken in, how soon the
  * others are refused, whether health stays green, what memory does, and whether all is well afterwards. The
- * sustainable rate is measured first, then the latency without load, at a tenth of that rate and an even pace.
+ * sustainable rate is measured first, then the latency without load, at a tenth of that rate. All but the first come at
+ * an even pace, whatever becomes of them. A first short burst, before all that is compared, makes refusals warm.
  */
 import { setTimeout as pause } from 'node:timers/promises';
 import { atMost, figureOf, type Result } from '../results/result.js';
 import { ranksOf } from '../results/statistics.js';
 import { scenario } from '../scenario.js';
-import { type FiredShot, fire, type Shot } from '../senders/cannon.js';
+import { type FiredShot, fire } from '../senders/cannon.js';
 import { firePaced } from '../senders/paced.js';
 import { makeBodies } from '../streams/bodies.js';
 import { type Service, startService } from '../targets/service.js';
@@ -48,9 +49,9 @@ function watchHealth({ base }: Service) {
 
 interface Phases {
   sustained: FiredShot;
-  unloaded: Shot;
+  unloaded: FiredShot;
   storm: FiredShot;
-  after: Shot;
+  after: FiredShot;
   health: { bad: number; p99: number };
   rssMb: number;
 }
@@ -97,8 +98,11 @@ export const burst = scenario({
     context.say('the sustainable rate');
     await fire({ ...closed, seconds: WARM_SECONDS });
     const sustained = await fire({ ...closed, seconds });
+    const stormy = { ...target, connections, rate: sustained.requests * times };
+    await firePaced({ ...stormy, seconds: WARM_SECONDS });
     context.say('a tenth of it');
     const slowly = { ...closed, rate: sustained.requests / 10, seconds };
+    await service.idle();
     const unloaded = await firePaced(slowly);
 
     const timeline = context.watch('nothing, burst, nothing', service.processes);
@@ -107,7 +111,13 @@ export const burst = scenario({
     await pause(quiet * 1_000);
     context.say(`${times} times the sustainable rate`);
     const note = (ms: number) => timeline.note(ms, batch);
-    const storm = await fire({ ...target, connections, rate: sustained.requests * times, seconds, note });
+    const storm = await firePaced({
+      ...target,
+      connections,
+      rate: sustained.requests * times,
+      seconds,
+      note,
+    });
     context.say('nothing');
     await pause(quiet * 1_000);
     timeline.stop();

@@ -7,12 +7,16 @@
  *               newcomer then waits no longer than that
  *   requests    never more than `requestsMax`
  *   bytes       nor more bytes of bodies than `pendingBytesMax`, though one body alone is always taken
+ *   flood       where more was refused than answered, lately, no more bytes than `floodBytesMax`, with the same exception:
+ *               refusals and what is held share one event loop, and the more is held the longer all of them wait for
+ *               it. In a calm the same senders may bring more, since they wait for their answers before they send again
  *
  * The rate is only known of a time in which much was held: a service that is asked for little answers little, whatever
  * it could. So it is taken in windows of `WINDOW_MS` in which `REQUESTS_ALWAYS` was reached, over the part of the window in
  * which anything was held, and forgotten after a window without. A burst that meets an idle service is taken in up to
- * `requestsMax`; what keeps coming faster than it is answered meets the bound one window later. A window in which
- * nothing is answered goes on until something is; after `STALL_MS` the rate is taken to be 0.
+ * `requestsMax` and `BURST_BYTES`, a twentieth of a second or so of work; what keeps coming faster than it is answered meets the bound one window later. A window in which
+ * nothing is answered goes on until something is; after `STALL_MS` the rate is taken to be 0. A window with more refusals than
+ * answers is a flood, and for `FLOOD_MS` after it what comes is taken for more of it.
  *
  * Source: J. Little, A Proof for the Queuing Formula L = lambda W, 1961.
  */
@@ -20,30 +24,36 @@ import type { Clock } from '../clock.js';
 import type { ShedReason } from '../metrics.js';
 
 export const REQUESTS_ALWAYS = 64;
+const BURST_BYTES = 2 * 1024 ** 2;
 const WINDOW_MS = 100;
 const STALL_MS = 1_000;
+const FLOOD_MS = 1_000;
 
 interface AdmissionOptions {
   requestsMax: number;
   /** How long a request may have to wait behind others. */
   queueMsMax: number;
   pendingBytesMax: number;
+  floodBytesMax: number;
   /** Monotonic. */
   clock: Clock;
 }
 
-export function createAdmission({ requestsMax, queueMsMax, pendingBytesMax, clock }: AdmissionOptions) {
+export function createAdmission(options: AdmissionOptions) {
+  const { requestsMax, queueMsMax, pendingBytesMax, floodBytesMax, clock } = options;
   const requestsAlways = Math.min(REQUESTS_ALWAYS, requestsMax);
   let held = 0;
   let pendingBytes = 0;
   let limit = requestsMax;
   /** Requests answered a millisecond; undefined where nothing is known. */
   let rate: number | undefined;
+  let floodUntil = Number.NEGATIVE_INFINITY;
   /** Of the window: */
   let windowFrom = clock.now();
   let busyFrom = windowFrom;
   let busyMs = 0;
   let answered = 0;
+  let refused = 0;
   let heldMost = 0;
 
   /** Ends the window where its time is over, and learns from it. */
@@ -57,11 +67,25 @@ export function createAdmission({ requestsMax, queueMsMax, pendingBytesMax, cloc
     }
     const inTime = rate === undefined ? requestsMax : Math.floor(rate * queueMsMax);
     limit = Math.min(requestsMax, Math.max(requestsAlways, inTime));
+    if (refused > answered) floodUntil = now + FLOOD_MS;
     windowFrom = now;
     busyFrom = now;
     busyMs = 0;
     answered = 0;
+    refused = 0;
     heldMost = held;
+  }
+
+  function refusalNow(bytes: number): ShedReason | undefined {
+    const now = clock.now();
+    look(now);
+    if (held === 0) return undefined;
+    if (now < floodUntil && pendingBytes + bytes > floodBytesMax) return 'flood';
+    if (pendingBytes + bytes > pendingBytesMax) return 'bytes';
+    if (held < requestsAlways) return undefined;
+    if (rate === undefined && pendingBytes + bytes > BURST_BYTES) return 'queue';
+    if (held < limit) return undefined;
+    return limit < requestsMax ? 'queue' : 'requests';
   }
 
   return {
@@ -76,14 +100,11 @@ export function createAdmission({ requestsMax, queueMsMax, pendingBytesMax, cloc
       return pendingBytes;
     },
 
-    /** Why a request of so many bytes cannot be taken in now; undefined where it can. */
+    /** Why a request of so many bytes is not taken in now; undefined where it may enter. */
     refusal(bytes: number): ShedReason | undefined {
-      if (held === 0) return undefined;
-      if (pendingBytes + bytes > pendingBytesMax) return 'bytes';
-      if (held < requestsAlways) return undefined;
-      look(clock.now());
-      if (held < limit) return undefined;
-      return limit < requestsMax ? 'queue' : 'requests';
+      const reason = refusalNow(bytes);
+      if (reason) refused++;
+      return reason;
     },
 
     enter(bytes: number): void {

@@ -25,6 +25,7 @@ const details: Record<ShedReason, string> = {
   bytes: 'too much is waiting for Redis; nothing was stored',
   requests: 'too many requests are waiting; nothing was stored',
   queue: 'the wait would be too long; nothing was stored',
+  flood: 'more comes than can be answered; nothing was stored',
   event_loop: 'the service is too busy; nothing was stored',
   heap: 'the service has too little memory left; nothing was stored',
 };

@@ -59,6 +59,7 @@ export function createWritePath(dependencies: WritePathDependencies) {
     requestsMax: config.INGEST_REQUESTS_IN_FLIGHT_MAX,
     queueMsMax: config.INGEST_QUEUE_MS_MAX,
     pendingBytesMax: config.INGEST_PENDING_BYTES_MAX,
+    floodBytesMax: config.INGEST_FLOOD_BYTES_MAX,
     clock: monotonicClock,
   });
   metrics.observeIngest(admission);

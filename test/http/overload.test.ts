@@ -67,6 +67,33 @@ t.test('past the bound on requests new events are refused at once; questions and
 });
 
 t.test(
+  'where more is refused than answered less is held: long bodies are refused, short ones are not',
+  async (t) => {
+    const config = { INGEST_PENDING_BYTES_MAX: 4_096, INGEST_FLOOD_BYTES_MAX: 1_024 };
+    const { base, redis, shed } = await start(t, config);
+    redis.process.kill('SIGSTOP');
+    const waiting = [postRows(base, [event()])];
+    await until(async () => /in_flight 1$/m.test((await get(base, '/metrics')).text), 'one to be held');
+    const long = { metadata: { note: '.'.repeat(4_096) } };
+    await until(async () => {
+      t.equal((await postRows(base, [event(long)])).status, 503);
+      return (await shed('flood')) > 0;
+    }, 'the refusals to be a flood');
+    isRefused(t, await timed(() => postRows(base, [event(long)])), /more comes than can be answered/);
+    waiting.push(postRows(base, [event()]));
+    await until(
+      async () => /in_flight 2$/m.test((await get(base, '/metrics')).text),
+      'a short one to be held',
+    );
+    redis.process.kill('SIGCONT');
+    t.strictSame(
+      (await Promise.all(waiting)).map(({ status }) => status),
+      [201, 201],
+    );
+  },
+);
+
+t.test(
   'a sender that writes all before it reads gets its 503, and the connection stays of use',
   async (t) => {
     const { base, redis } = await start(t, { INGEST_REQUESTS_IN_FLIGHT_MAX: 1 });

@@ -4,12 +4,13 @@ import { createAdmission } from '../../../src/events/admission.js';
 
 const BYTES = 100;
 
-function setUp(options: { requestsMax?: number; queueMsMax?: number; pendingBytesMax?: number } = {}) {
+function setUp(options: Partial<Omit<Parameters<typeof createAdmission>[0], 'clock'>> = {}) {
   let now = 5_000;
   const admission = createAdmission({
     requestsMax: 500,
     queueMsMax: 50,
     pendingBytesMax: 1e9,
+    floodBytesMax: 1e9,
     ...options,
     clock: { now: () => now },
   });
@@ -53,6 +54,23 @@ t.test('a burst that meets an idle service is taken in, up to the largest number
   t.equal(admission.refusal(BYTES), 'requests');
   t.match({ ...admission }, { held: 500, pendingBytes: 500 * BYTES });
 });
+
+t.test(
+  'a burst of long bodies is taken in up to what is soon answered, but sixty-four of any length',
+  async (t) => {
+    const { admission, take } = setUp();
+    admission.enter(1024 ** 2);
+    t.ok(take(500) === 499, 'short ones go with a long one');
+    admission.enter(2 * 1024 ** 2);
+    t.equal(admission.refusal(BYTES), 'queue');
+    const other = setUp();
+    for (let i = 0; i < 64; i++) {
+      t.equal(other.admission.refusal(1024 ** 2), undefined);
+      other.admission.enter(1024 ** 2);
+    }
+    t.equal(other.admission.refusal(1), 'queue');
+  },
+);
 
 t.test('what comes five times faster than it is answered waits no longer than it may', async (t) => {
   const service = setUp();
@@ -122,4 +140,36 @@ t.test('bytes are bounded too, but one body alone is always taken', async (t) =>
   admission.enter(600);
   t.equal(admission.refusal(400), undefined);
   t.equal(admission.refusal(401), 'bytes');
+});
+
+t.test(
+  'while more is refused than answered, less is held; soon after it is over, as much as before',
+  async (t) => {
+    const service = setUp({ floodBytesMax: 20 * BYTES });
+    run(service, 20, 4, 300);
+    const flooded = run(service, 20, 4, 1_000);
+    t.equal(flooded.heldMost, 20);
+    t.equal(flooded.taken, 4_000, 'and no less is answered');
+    service.take(21);
+    t.equal(service.admission.refusal(BYTES), 'flood');
+    t.equal(run(service, 4, 4, 900).heldMost, 20, 'it may come back at once');
+    run(service, 4, 4, 300);
+    t.equal(service.take(100), 100);
+  },
+);
+
+t.test('a little more than can be answered is no flood', async (t) => {
+  const service = setUp({ floodBytesMax: 20 * BYTES });
+  run(service, 20, 4, 300);
+  run(service, 6, 4, 1_000);
+  t.ok(run(service, 6, 4, 1_000).heldMost > 64);
+});
+
+t.test('in a flood one body alone is taken, however large it is', async (t) => {
+  const service = setUp({ floodBytesMax: 20 * BYTES });
+  run(service, 20, 4, 500);
+  service.answer(service.admission.held);
+  t.equal(service.admission.refusal(1_000 * BYTES), undefined);
+  service.admission.enter(1_000 * BYTES);
+  t.equal(service.admission.refusal(BYTES), 'flood');
 });
