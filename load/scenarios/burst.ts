@@ -111,13 +111,7 @@ export const burst = scenario({
     await pause(quiet * 1_000);
     context.say(`${times} times the sustainable rate`);
     const note = (ms: number) => timeline.note(ms, batch);
-    const storm = await firePaced({
-      ...target,
-      connections,
-      rate: sustained.requests * times,
-      seconds,
-      note,
-    });
+    const storm = await firePaced({ ...stormy, seconds, note });
     context.say('nothing');
     await pause(quiet * 1_000);
     timeline.stop();

@@ -14,9 +14,10 @@
  * The rate is only known of a time in which much was held: a service that is asked for little answers little, whatever
  * it could. So it is taken in windows of `WINDOW_MS` in which `REQUESTS_ALWAYS` was reached, over the part of the window in
  * which anything was held, and forgotten after a window without. A burst that meets an idle service is taken in up to
- * `requestsMax` and `BURST_BYTES`, a twentieth of a second or so of work; what keeps coming faster than it is answered meets the bound one window later. A window in which
- * nothing is answered goes on until something is; after `STALL_MS` the rate is taken to be 0. A window with more refusals than
- * answers is a flood, and for `FLOOD_MS` after it what comes is taken for more of it.
+ * `requestsMax` and, beyond those always taken, `BURST_BYTES`, some 50 ms of work; what keeps coming faster than it is
+ * answered meets the bound one window later. A window in which nothing is answered goes on until something is; after
+ * `STALL_MS` the rate is taken to be 0. A window with more refusals than answers is a flood, and for `FLOOD_MS` after it
+ * what comes is taken for more of it.
  *
  * Source: J. Little, A Proof for the Queuing Formula L = lambda W, 1961.
  */

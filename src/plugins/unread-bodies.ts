@@ -6,8 +6,8 @@
  *
  * There is no public way to say so. A parser of Node's calls the functions that stand under its numbers, and passes over
  * a number under which none stands: the one for bodies is taken away, and put back before the next request on the
- * connection, or at the end of this one, since a parser then goes to another. A parser that has no such
- * function goes on as Node has it.
+ * connection, or at the end of the connection, whose parser then goes to another one, maybe of a client in this process.
+ * A parser that has no such function goes on as Node has it.
  */
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
