@@ -8,7 +8,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { atMost, figureOf, type Result } from '../results/result.js';
 import { ranksOf } from '../results/statistics.js';
 import { scenario } from '../scenario.js';
-import { type FiredShot, fire } from '../senders/cannon.js';
+import { type FiredShot, fire, type Shot } from '../senders/cannon.js';
 import { firePaced } from '../senders/paced.js';
 import { makeBodies } from '../streams/bodies.js';
 import { type Service, startService } from '../targets/service.js';
@@ -49,9 +49,9 @@ function watchHealth({ base }: Service) {
 
 interface Phases {
   sustained: FiredShot;
-  unloaded: FiredShot;
+  unloaded: Shot;
   storm: FiredShot;
-  after: FiredShot;
+  after: Shot;
   health: { bad: number; p99: number };
   rssMb: number;
 }

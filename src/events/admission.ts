@@ -78,10 +78,8 @@ export function createAdmission(options: AdmissionOptions) {
   }
 
   function refusalNow(bytes: number): ShedReason | undefined {
-    const now = clock.now();
-    look(now);
     if (held === 0) return undefined;
-    if (now < floodUntil && pendingBytes + bytes > floodBytesMax) return 'flood';
+    if (windowFrom < floodUntil && pendingBytes + bytes > floodBytesMax) return 'flood';
     if (pendingBytes + bytes > pendingBytesMax) return 'bytes';
     if (held < requestsAlways) return undefined;
     if (rate === undefined && pendingBytes + bytes > BURST_BYTES) return 'queue';
@@ -104,7 +102,9 @@ export function createAdmission(options: AdmissionOptions) {
     /** Why a request of so many bytes is not taken in now; undefined where it may enter. */
     refusal(bytes: number): ShedReason | undefined {
       const reason = refusalNow(bytes);
-      if (reason) refused++;
+      if (!reason) return undefined;
+      refused++;
+      look(clock.now()); // who is taken in has the clock read as it enters
       return reason;
     },
 
