@@ -54,14 +54,24 @@ export async function startTurnCounter(redis: TestRedis): Promise<TurnCounter> {
       sent = (sent ?? '') + chunk.toString('latin1');
       upstream.write(chunk);
       clearTimeout(silence);
+      // A timer that is late fires before what has come meanwhile is read: that is not silence.
       silence = setTimeout(() => {
-        silence = undefined;
-        answer();
+        const late = silence;
+        setImmediate(() => {
+          if (silence !== late) return;
+          silence = undefined;
+          answer();
+        });
       }, silenceMs);
     });
     upstream.on('data', (chunk) => {
       held.push(chunk);
       if (silence === undefined) answer();
+    });
+    client.on('close', () => {
+      clearTimeout(silence);
+      if (sent !== undefined) unanswered--; // nobody waits for it any more
+      sent = undefined;
     });
     for (const end of [client, upstream]) {
       open.add(end);
