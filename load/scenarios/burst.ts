@@ -9,7 +9,7 @@ import { atMost, figureOf, type Result } from '../results/result.js';
 import { ranksOf } from '../results/statistics.js';
 import { scenario } from '../scenario.js';
 import { type FiredShot, fire, type Shot } from '../senders/cannon.js';
-import { firePaced } from '../senders/paced.js';
+import { firePaced, type PacedShot } from '../senders/paced.js';
 import { makeBodies } from '../streams/bodies.js';
 import { type Service, startService } from '../targets/service.js';
 
@@ -50,7 +50,7 @@ function watchHealth({ base }: Service) {
 interface Phases {
   sustained: FiredShot;
   unloaded: Shot;
-  storm: FiredShot;
+  storm: PacedShot;
   after: Shot;
   health: { bad: number; p99: number };
   rssMb: number;
@@ -73,6 +73,8 @@ function rowsOf({ sustained, unloaded, storm, after, health, rssMb }: Phases): R
     ),
     figureOf('p50 of refused', storm.refused.p50, 'ms'),
     atMost('p99 of refused', storm.refused.p99, 'ms', REFUSED_MS_MAX),
+    figureOf('slowest accepted of the first half second', storm.lead.accepted, 'ms'),
+    figureOf('slowest refused of the first half second', storm.lead.refused, 'ms'),
     atMost('other failures', storm.failures - storm.refused.count, '', 0),
     atMost('health other than 200', health.bad, '', 0),
     figureOf('p99 of health', health.p99, 'ms'),
@@ -97,6 +99,7 @@ export const burst = scenario({
     const closed = { ...target, connections: SUSTAINED_CONNECTIONS };
     context.say('the sustainable rate');
     await fire({ ...closed, seconds: WARM_SECONDS });
+    await service.idle();
     const sustained = await fire({ ...closed, seconds });
     const stormy = { ...target, connections, rate: sustained.requests * times };
     await firePaced({ ...stormy, seconds: WARM_SECONDS });
