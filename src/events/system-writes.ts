@@ -134,7 +134,7 @@ export function createSystemWrites(dependencies: SystemWritesDependencies) {
       const [epoch, dropped, ...long] = rest;
       system.stored.set(system.parts[index], String(epoch));
       if (Number(dropped) > 0) metrics.numericKeysDropped.inc(Number(dropped));
-      for (let i = 0; i < long.length; i += 2) void folder.fold(`${prefix}:${long[i]}`);
+      for (let i = 0; i < long.length; i += 2) folder.foldLong(`${prefix}:${long[i]}`);
     }
     const newest = [...system.stored.values()].at(-1) ?? '';
     for (const [part, epoch] of system.stored) {

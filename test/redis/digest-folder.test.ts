@@ -76,6 +76,33 @@ t.test('calls for a list that is being folded share one fold', async (t) => {
   t.strictSame(await outcomesOf(folder), { folded: 1 });
 });
 
+t.test(
+  'of lists that grow long together two are folded, and another one when it is asked for again',
+  async (t) => {
+    for (let i = 0; i < 3; i++) await append(i);
+    const keys = [key, 'pt:{s}:second', 'pt:{s}:third'];
+    for (const copy of keys.slice(1)) await redis.copy(key, copy);
+    const lengths = () => Promise.all(keys.map((list) => redis.llen(list)));
+    const folder = createFolder(redis);
+    for (const list of keys) folder.foldLong(list);
+    await folder.settle();
+    t.strictSame(await lengths(), [2, 2, 4]);
+    folder.foldLong(keys[2]);
+    await folder.settle();
+    t.strictSame(await lengths(), [2, 2, 2]);
+  },
+);
+
+t.test('a full list is folded however many others are', async (t) => {
+  for (let i = 0; i < 3; i++) await append(i);
+  const keys = ['pt:{s}:first', 'pt:{s}:second'];
+  for (const copy of keys) await redis.copy(key, copy);
+  const folder = createFolder(redis);
+  for (const list of keys) folder.foldLong(list);
+  await folder.fold(key);
+  t.equal(await redis.llen(key), 2);
+});
+
 t.test('of two that read the same list one wins; blobs appended meanwhile stay', async (t) => {
   for (let i = 0; i < 5; i++) await append(i);
   const blobs = (await redis.lrangeBuffer(key, 1, -1)) as Buffer[];
