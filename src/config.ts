@@ -154,7 +154,7 @@ export const settings = Type.Object({
     'Where more than 64 requests wait, new events get 503 if they would wait longer than this.',
   ),
   INGEST_FLOOD_BYTES_MAX: whole(
-    192 * 1024,
+    96 * 1024,
     1024,
     16 * 1024 ** 3,
     'Bytes of request bodies waiting for Redis while more requests are refused than answered; past it new events get 503.',

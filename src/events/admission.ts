@@ -16,8 +16,13 @@
  * which anything was held, and forgotten after a window without. A burst that meets an idle service is taken in up to
  * `requestsMax` and, beyond those always taken, `BURST_BYTES`, some 50 ms of work; what keeps coming faster than it is
  * answered meets the bound one window later. A window in which nothing is answered goes on until something is; after
- * `STALL_MS` the rate is taken to be 0. A window with more refusals than answers is a flood, and for `FLOOD_MS` after it
- * what comes is taken for more of it.
+ * `STALL_MS` the rate is taken to be 0.
+ *
+ * A window with more refusals than answers is a flood, and for `FLOOD_MS` after it what comes is taken for more of it. Who
+ * holds less answers less, so what could be served by now might go on as a flood for ever. So there are trials: one window
+ * in which as much is held as in a calm, and the flood begins anew only if that has more refusals than answers too. A trial
+ * lets some requests wait long, and is made `TRIAL_MS` after the beginning where it is likely to end the flood, since no
+ * more than `TRIAL_TIMES_MAX` times what is answered is refused; else after `TRIAL_AT_LAST_MS`.
  *
  * Source: J. Little, A Proof for the Queuing Formula L = lambda W, 1961.
  */
@@ -29,6 +34,10 @@ const BURST_BYTES = 2 * 1024 ** 2;
 const WINDOW_MS = 100;
 const STALL_MS = 1_000;
 const FLOOD_MS = 1_000;
+const TRIAL_MS = 5_000;
+/** In a calm up to four times as much is answered, and then no more is refused. */
+const TRIAL_TIMES_MAX = 7;
+const TRIAL_AT_LAST_MS = 300_000;
 
 interface AdmissionOptions {
   requestsMax: number;
@@ -49,6 +58,7 @@ export function createAdmission(options: AdmissionOptions) {
   /** Requests answered a millisecond; undefined where nothing is known. */
   let rate: number | undefined;
   let floodUntil = Number.NEGATIVE_INFINITY;
+  let floodFrom = floodUntil;
   /** Of the window: */
   let windowFrom = clock.now();
   let busyFrom = windowFrom;
@@ -68,7 +78,11 @@ export function createAdmission(options: AdmissionOptions) {
     }
     const inTime = rate === undefined ? requestsMax : Math.floor(rate * queueMsMax);
     limit = Math.min(requestsMax, Math.max(requestsAlways, inTime));
-    if (refused > answered) floodUntil = now + FLOOD_MS;
+    if (refused > answered) {
+      if (windowFrom >= floodUntil) floodFrom = now;
+      const trialMs = refused > answered * TRIAL_TIMES_MAX ? TRIAL_AT_LAST_MS : TRIAL_MS;
+      floodUntil = Math.min(now + FLOOD_MS, floodFrom + trialMs);
+    }
     windowFrom = now;
     busyFrom = now;
     busyMs = 0;

@@ -96,7 +96,7 @@ export async function createWritePath(options: WritePathOptions) {
     requestsMax: 512,
     queueMsMax: 50,
     pendingBytesMax: options.pendingBytesMax ?? 64 * 1024 ** 2,
-    floodBytesMax: 192 * 1024,
+    floodBytesMax: 96 * 1024,
     clock: monotonicClock,
   });
   const { writer, filter } = openWriter({

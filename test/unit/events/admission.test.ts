@@ -36,14 +36,20 @@ function setUp(options: Partial<Omit<Parameters<typeof createAdmission>[0], 'clo
 type Service = ReturnType<typeof setUp>;
 
 /** So many requests come and are answered a millisecond, for a while; what waits beyond the bound is refused. */
-function run({ admission, take, answer, pass }: Service, comeEach: number, answerEach: number, ms: number) {
+function run(
+  { admission, take, answer, pass }: Service,
+  comeEach: number,
+  answerEach: number | ((held: number) => number),
+  ms: number,
+) {
   let taken = 0;
   let heldMost = 0;
+  const rateAt = typeof answerEach === 'number' ? () => answerEach : answerEach;
   for (let i = 0; i < ms; i++) {
     taken += take(comeEach);
     heldMost = Math.max(heldMost, admission.held);
     pass(1);
-    answer(Math.min(answerEach, admission.held));
+    answer(Math.min(rateAt(admission.held), admission.held));
   }
   return { taken, heldMost };
 }
@@ -172,4 +178,25 @@ t.test('in a flood one body alone is taken, however large it is', async (t) => {
   t.equal(service.admission.refusal(1_000 * BYTES), undefined);
   service.admission.enter(1_000 * BYTES);
   t.equal(service.admission.refusal(BYTES), 'flood');
+});
+
+/** Many share a pipeline, so that a full one answers four times as many. */
+const shared = (held: number) => (held < 64 ? 1 : 4);
+
+t.test('what can be served in a calm is no flood for longer than five seconds after a spike', async (t) => {
+  const service = setUp({ floodBytesMax: 20 * BYTES });
+  run(service, 20, shared, 500);
+  const after = run(service, 3, shared, 4_000);
+  t.ok(after.taken < 5_000, `${after.taken} of 12,000 taken in: it looks like a flood`);
+  run(service, 3, shared, 1_000);
+  t.equal(run(service, 3, shared, 10_000).taken, 30_000);
+});
+
+t.test('a great flood is held short for five minutes, then one window is tried', async (t) => {
+  const service = setUp({ floodBytesMax: 20 * BYTES });
+  run(service, 20, shared, 500);
+  t.equal(run(service, 20, shared, 299_000).heldMost, 20);
+  t.ok(run(service, 20, shared, 1_000).heldMost > 64);
+  run(service, 20, shared, 200);
+  t.equal(run(service, 20, shared, 60_000).heldMost, 20);
 });
