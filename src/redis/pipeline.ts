@@ -104,9 +104,19 @@ export function isReachable(redis: Store): boolean {
   return redis.status === 'ready' && breakers.get(redis)?.refuses() !== true;
 }
 
+/** Sockets that are being left; one that nothing gets through may take a while to close. */
+const left = new WeakSet<object>();
+
+/** Makes a connection anew: once, however many calls find it wanting. */
+function renew(server: Redis): void {
+  if (left.has(server.stream)) return;
+  left.add(server.stream);
+  server.disconnect(true);
+}
+
 /** Leaves a server that has said that another connection may lead to a better one. */
 function leave(server: Redis, error: Error): void {
-  if (faultOf(error)?.reconnect && server.status === 'ready') server.disconnect(true);
+  if (faultOf(error)?.reconnect && server.status === 'ready') renew(server);
 }
 
 /** The same for what was said within a reply; on a cluster the master of the key that it was about is left. */
@@ -142,7 +152,7 @@ async function exchangeAll(redis: Redis, calls: readonly Call[]): Promise<Outcom
 }
 
 async function exchange(redis: Redis, calls: readonly Call[], timeoutMs: number): Promise<Outcome[]> {
-  const timer = setTimeout(() => redis.disconnect(true), timeoutMs);
+  const timer = setTimeout(() => renew(redis), timeoutMs);
   const outcomes = await (calls.length === 1 ? exchangeOne(redis, calls[0]) : exchangeAll(redis, calls));
   clearTimeout(timer);
   return outcomes;

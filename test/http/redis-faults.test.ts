@@ -180,3 +180,30 @@ t.test('CLUSTERDOWN, MOVED: nodes of a cluster under the address of a single Red
   await until(async () => (await faultNow()) === faults.MOVED, 'the node to know where the key is');
   t.equal(connection.status, 'ready', 'another connection would lead to the same');
 });
+
+t.test('a connection on which many calls find no answer is given up once', async (t) => {
+  const server = await startRedis();
+  const connection = createConnection({
+    address: { path: server.socket },
+    name: 'write',
+    limits: connectionLimits(loadConfig({})),
+    metrics: createMetrics(),
+    log: pino({ level: 'silent' }),
+  });
+  t.teardown(async () => {
+    server.process.kill('SIGCONT');
+    connection.disconnect();
+    await server.stop();
+  });
+  await until(() => connection.status === 'ready', 'a connection');
+  const { stream } = connection;
+  server.process.kill('SIGSTOP');
+  const outcomes = await Promise.all(
+    Array.from({ length: 12 }, () => runPipeline(connection, [call('GET', 'key')], 50)),
+  );
+  t.equal(outcomes.flat().filter(({ error }) => error).length, 12);
+  t.equal(stream.listenerCount('close'), 1, 'one call alone has it closed');
+  server.process.kill('SIGCONT');
+  await until(() => connection.status === 'ready', 'another connection');
+  t.not(connection.stream, stream);
+});
