@@ -5,9 +5,9 @@
  * purged in between. A fold that fails leaves the list as it was: the next append asks again, and a full list
  * refuses appends until it is folded. What cannot be read (a later version wrote it) stays in the list as it is.
  *
- * A group appends to the lists of all its systems, so these grow long together. Few are folded at once: to merge twenty
- * lists in one turn of the event loop would let everybody wait for some 12 ms. The others are longer by a few appends
- * when their turn comes, and from then on do not grow long together any more.
+ * A group appends to the lists of all its systems, so these grow long together. Few are folded at once, since everybody
+ * waits for a turn of the event loop that merges many. The others are longer by a few appends when their turn comes, and
+ * from then on do not grow long together any more.
  */
 import type { FastifyBaseLogger } from 'fastify';
 import type { Metrics } from '../metrics.js';
