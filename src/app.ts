@@ -16,7 +16,7 @@ import { createAttempts } from './access/attempts.js';
 import type { Keys } from './access/keys.js';
 import adminRoutes from './admin/routes.js';
 import type { Invalidation } from './cache/generations.js';
-import { type Clock, systemClock } from './clock.js';
+import { type Clock, monotonicClock, systemClock } from './clock.js';
 import complianceRoutes from './compliance/routes.js';
 import { seriesRoutes } from './compliance/series-routes.js';
 import type { Config } from './config.js';
@@ -64,6 +64,7 @@ export interface AppOptions {
   address: RedisAddress;
   log: FastifyBaseLogger;
   clock?: Clock;
+  monotonic?: Clock;
   /** Who may enter; by default those that the settings name. */
   keys?: Keys;
   randomId?: () => string;
@@ -86,13 +87,14 @@ function retentionOf(config: Config): Retention {
 /** Everything behind the routes. */
 async function createParts({ keys: given, ...options }: AppOptions) {
   const { config, address, log, clock = systemClock, randomId = randomUUID } = options;
+  const { monotonic = monotonicClock } = options;
   const keys = given ?? (await openConfiguredKeys(config, clock, log));
   const metrics = createMetrics();
   const pseudonyms = openPseudonyms(config);
   const spread = openSpread(config);
   const retention = retentionOf(config);
   const redis = openConnections({ address, config, metrics, log });
-  const shared = { config, retention, clock, metrics, log, randomId, pseudonyms };
+  const shared = { config, retention, clock, monotonic, metrics, log, randomId, pseudonyms };
   const shards = openShards({ redis: redis.write, spread, config, retention, clock });
   const { shardsOf } = shards;
   const write = createWritePath({ redis: redis.write, spread, shards, ...shared });

@@ -166,7 +166,7 @@ export function createMetrics() {
         let missed = 0;
         for (const counts of cacheAnswers.counts.values()) {
           for (const count of Object.values(counts)) all += count;
-          missed += counts.miss ?? 0;
+          missed += (counts.miss ?? 0) + (counts.uncached ?? 0);
         }
         this.set(all === 0 ? 0 : 1 - missed / all);
       },

@@ -35,6 +35,17 @@ const problemSchema = Type.Object(
     ),
     points: Type.Optional(Type.Integer({ description: 'How many points the series would have.' })),
     coverage: Type.Optional(Type.String({ description: 'Of the time asked about, where there is no data.' })),
+    system: Type.Optional(Type.String({ description: 'The one that does not exist.' })),
+    nearest: Type.Optional(
+      Type.Array(Type.String(), {
+        description: 'Names spelled like that of a system that does not exist, the nearest first.',
+      }),
+    ),
+    metrics: Type.Optional(
+      Type.Array(Type.String(), {
+        description: 'The measurements there are, where the one asked for does not exist.',
+      }),
+    ),
     requestId: Type.String(),
     traceId: Type.Optional(Type.String({ description: 'Where requests are traced (W3C Trace Context).' })),
     error: Type.String({ description: 'As title, for older clients.' }),

@@ -5,7 +5,8 @@
  *   fresh in memory          goes out; Redis is not asked, nothing is serialised
  *   stale in memory          goes out; one flight renews it behind
  *   neither                  the request joins the flight of its key, or begins one (flight.ts)
- *   refresh                  as the last, past everything that is older than the request
+ *   refresh                  as the last, past every computation that began before the request
+ *   a "no"                   goes to those who asked before its computation began; the others share the next one
  *
  * So many requests for one question make one computation, in one process by the flight, in all by the lock in Redis.
  * The questions asked most are renewed shortly before they are stale, by whichever process is first to take the
@@ -14,18 +15,20 @@
  * Redis down or black-holed: what is fresh goes out without asking; what is older goes out as well after one failed
  * try, at most two a second and key; what was never asked is a 503 within `timeoutMs`.
  *
- * Writes do not invalidate: an answer may lag behind by the times of policies.ts. An import or a purge does
- * (generations.ts).
+ * A "no" (nothing was found) is never kept, since any event may refute it, and a request is never answered with one that
+ * was read before it came. What is kept may lag behind by the times of policies.ts, and says as of when it holds. An
+ * import, a purge and late events invalidate (generations.ts).
  */
 import type { FastifyBaseLogger } from 'fastify';
 import type { Clock } from '../clock.js';
 import type { Metrics } from '../metrics.js';
 import { within } from '../redis/deadline.js';
 import { isUnavailable, type Store, toProblem } from '../redis/pipeline.js';
-import { type Encoding, type Entry, isNegative } from './entry.js';
-import { type Compute, computeEntry, createFlight, type Found, isNoData, type Question } from './flight.js';
+import type { Encoding, Entry } from './entry.js';
+import { type Compute, computeEntry, createFlight, type Found, isNoAnswer, type Question } from './flight.js';
 import { createGenerations, type Invalidation } from './generations.js';
 import { createHotQuestions } from './hot-questions.js';
+import type { InFlight } from './in-flight.js';
 import { createMemory } from './memory.js';
 import { createSharedAnswers } from './shared.js';
 
@@ -34,7 +37,7 @@ export type AnswerState = 'hit_l1' | 'coalesced' | 'off' | Found['state'];
 export interface CachedAnswer {
   state: AnswerState;
   entry: Entry;
-  /** When it goes out, milliseconds. */
+  /** When it goes out, by the clock of its entry. */
   now: number;
   /** Its body compressed; a promise where nobody has asked for that before. */
   encoded(encoding: Encoding): Buffer | Promise<Buffer>;
@@ -52,7 +55,9 @@ interface AnswerCacheDependencies {
   redis: Store;
   /** How long Redis and a computation may take together. */
   timeoutMs: number;
+  inFlight: InFlight;
   memoryBytesMax: number;
+  /** Monotonic. */
   clock: Clock;
   metrics: Metrics;
   log: FastifyBaseLogger;
@@ -61,6 +66,8 @@ interface AnswerCacheDependencies {
 }
 
 interface Flight {
+  /** When it began or, later, began to compute: a number of the same count as the arrivals of requests. */
+  readsAt: number;
   refresh: boolean;
   found: Promise<Found>;
   /** Its last word, once nothing of it is under way. */
@@ -68,15 +75,16 @@ interface Flight {
 }
 
 export function createAnswerCache(dependencies: AnswerCacheDependencies) {
-  const { redis, timeoutMs, memoryBytesMax, clock, metrics, log, randomId, enabled } = dependencies;
+  const { redis, timeoutMs, inFlight, memoryBytesMax, clock, metrics, log, randomId, enabled } = dependencies;
   const lockMs = timeoutMs + LOCK_SLACK_MS;
   const memory = createMemory(memoryBytesMax, metrics);
-  const shared = createSharedAnswers({ redis, randomId, lockMs, timeoutMs, log });
+  const shared = createSharedAnswers({ redis, inFlight, randomId, lockMs, timeoutMs, clock, log });
   const generations = createGenerations({ redis, timeoutMs, randomId });
   const fly = createFlight({ memory, shared, clock, timeoutMs, lockMs, log });
   const hot = createHotQuestions<{ question: Question; compute: Compute }>();
   const flights = new Map<string, Flight>();
   let fadeAt = clock.now() + FADE_MS;
+  let events = 0;
 
   function answer({ endpoint, key }: Question, entry: Entry, state: AnswerState, now: number): CachedAnswer {
     if (enabled) metrics.cacheAnswers.count(endpoint, state);
@@ -90,7 +98,12 @@ export function createAnswerCache(dependencies: AnswerCacheDependencies) {
     const end = () => {
       if (flights.get(key) === flight) flights.delete(key);
     };
-    const found = fly(question, compute, newerThan).then(
+    // Requests that come before the computation begins may share what it reads.
+    const computeNow: Compute = (...terms) => {
+      flight.readsAt = ++events;
+      return compute(...terms);
+    };
+    const found = fly(question, computeNow, newerThan).then(
       (first) => {
         if (!first.rest) end();
         return first;
@@ -101,20 +114,27 @@ export function createAnswerCache(dependencies: AnswerCacheDependencies) {
       },
     );
     const landed = found.then(async (first) => (first.rest ? first.rest.finally(end) : first));
-    const flight: Flight = { refresh, found, landed };
+    const flight: Flight = { readsAt: ++events, refresh, found, landed };
     flights.set(key, flight);
-    landed.catch(() => undefined); // those who wait for it are told
+    landed.catch(() => undefined); // the callers that wait for it handle its error
     if (behind) countRefresh(endpoint, landed);
     else found.then(({ rest }) => rest && countRefresh(endpoint, rest)).catch(() => undefined);
     return flight;
   }
 
   function countRefresh(endpoint: string, renewed: Promise<Found>): void {
-    const outcomes = { miss: 'computed', hit_l2: 'shared', stale: 'shared', error_stale: 'failed' } as const;
+    const outcomes = {
+      miss: 'computed',
+      uncached: 'computed',
+      hit_l2: 'shared',
+      stale: 'shared',
+      error_stale: 'failed',
+    } as const;
     renewed
       .then(({ state }) => outcomes[state])
       .catch((error: Error) => {
-        if (!isNoData(error)) log.warn({ err: error, endpoint }, 'an answer was not renewed');
+        if (isNoAnswer(error)) return 'computed';
+        log.warn({ err: error, endpoint }, 'an answer was not renewed');
         return 'failed';
       })
       .then((outcome) => metrics.cacheRefreshes.inc({ endpoint, outcome }));
@@ -123,18 +143,13 @@ export function createAnswerCache(dependencies: AnswerCacheDependencies) {
   /** Renews an answer behind those who get the old one. */
   function renew(question: Question, compute: Compute, held: Entry): void {
     if (flights.has(question.key)) return;
-    depart({ ...question, refresh: false }, compute, held.computedAt, true);
+    depart({ ...question, refresh: false }, compute, held.asOf, true);
   }
 
-  /** What memory can answer at once. @throws Problem that it remembers */
+  /** What memory can answer at once. */
   function fromMemory(question: Question, compute: Compute, now: number): CachedAnswer | undefined {
     const held = memory.get(question.key);
     if (!held || question.refresh) return undefined;
-    if (isNegative(held)) {
-      if (now >= held.freshUntil) return undefined;
-      metrics.cacheAnswers.count(question.endpoint, 'negative');
-      throw held.problem;
-    }
     if (now < held.freshUntil) return answer(question, held, 'hit_l1', now);
     const isResting = now < held.retryAt;
     if (now < held.staleUntil) {
@@ -145,31 +160,39 @@ export function createAnswerCache(dependencies: AnswerCacheDependencies) {
   }
 
   async function lead(question: Question, compute: Compute): Promise<CachedAnswer> {
-    const newerThan = question.refresh ? clock.now() : (memory.peek(question.key)?.computedAt ?? -1);
+    const newerThan = memory.peek(question.key)?.asOf ?? -1;
     try {
       const { entry, state } = await depart(question, compute, newerThan).found;
       return answer(question, entry, state, clock.now());
     } catch (error) {
-      if (isNoData(error)) metrics.cacheAnswers.count(question.endpoint, 'miss');
+      if (isNoAnswer(error)) metrics.cacheAnswers.count(question.endpoint, 'uncached');
       throw error;
     }
   }
 
-  /** Joins the flight of the question, if there is one whose answer will do, or else begins it: no two at a time. */
-  async function fromFlight(question: Question, compute: Compute): Promise<CachedAnswer> {
+  /**
+   * Joins the flight of the question, if there is one whose answer will do, or else begins it: no two at a time.
+   * @param since when it was asked, in the count of `readsAt`: what was read before may be older than the request
+   */
+  async function fromFlight(question: Question, compute: Compute, since: number): Promise<CachedAnswer> {
     const { key, endpoint, refresh } = question;
     const running = flights.get(key);
     if (!running) return lead(question, compute);
-    let found: Found | undefined;
+    const isLater = () => running.readsAt > since;
+    let found: Found;
     try {
       found = await (refresh && !running.refresh ? running.landed : running.found);
     } catch (error) {
-      if (isNoData(error)) metrics.cacheAnswers.count(endpoint, 'coalesced');
-      if (!refresh || running.refresh) throw error;
+      const isShared = isLater() ? !refresh || running.refresh : !refresh && !isNoAnswer(error);
+      if (!isShared) return fromFlight(question, compute, since);
+      if (isNoAnswer(error)) metrics.cacheAnswers.count(endpoint, 'uncached');
+      throw error;
     }
-    if (!found || (refresh && !running.refresh && found.state !== 'miss'))
-      return fromFlight(question, compute);
-    return answer(question, found.entry, found.state === 'miss' ? 'coalesced' : found.state, clock.now());
+    const { entry, state } = found;
+    const isOfNow = state === 'miss' || state === 'uncached';
+    const isShared = isLater() ? !refresh || running.refresh || isOfNow : !refresh && state !== 'uncached';
+    if (!isShared) return fromFlight(question, compute, since);
+    return answer(question, entry, state === 'miss' ? 'coalesced' : state, clock.now());
   }
 
   return {
@@ -179,14 +202,16 @@ export function createAnswerCache(dependencies: AnswerCacheDependencies) {
      */
     async get(question: Question, compute: Compute): Promise<CachedAnswer> {
       if (!enabled) {
-        const entry = await computeEntry(question, compute, clock, timeoutMs);
+        const began = await shared.readTime(timeoutMs);
+        const leftMs = timeoutMs - (clock.now() - began.at);
+        const entry = await computeEntry(question, compute, began, leftMs);
         return answer(question, entry, 'off', clock.now());
       }
       hot.note(question.key, { question, compute });
-      return fromMemory(question, compute, clock.now()) ?? fromFlight(question, compute);
+      return fromMemory(question, compute, clock.now()) ?? fromFlight(question, compute, events);
     },
 
-    /** The same for what memory holds, at once; undefined where it has to be come by. */
+    /** The same for what memory holds, at once; undefined where it holds nothing that will do. */
     held(question: Question, compute: Compute): CachedAnswer | undefined {
       const found = enabled ? memory.peek(question.key) : undefined;
       if (!found || question.refresh) return undefined;
@@ -202,6 +227,13 @@ export function createAnswerCache(dependencies: AnswerCacheDependencies) {
     /** Makes answers invalid: here at once, elsewhere within about a second. @throws Problem redis_unavailable */
     async invalidate(what: Invalidation): Promise<void> {
       await within(generations.invalidate(what), timeoutMs).catch((error: Error) => {
+        throw toProblem(error);
+      });
+    },
+
+    /** The same for the answers about these systems (all where undefined) and spans that are over. */
+    async invalidateClosed(systems: Iterable<string> | undefined): Promise<void> {
+      await within(generations.invalidateClosed(systems), timeoutMs).catch((error: Error) => {
         throw toProblem(error);
       });
     },

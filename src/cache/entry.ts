@@ -3,17 +3,29 @@
  * two things that are added to it: its compressed forms, once somebody asks for them, and the instant before which
  * it is not worth trying to refresh it.
  *
- * In Redis an entry is the envelope and a MessagePack list: computed at, fresh until, stale until, of use on errors
- * until, body. Its tag and header are made anew from those, so two processes say the same about the same answer.
+ * Two clocks tell its age, and neither is one that somebody sets. Between processes it is that of Redis: `asOf` is read
+ * there before the computation reads anything. Within a process it is the monotonic clock. So a process whose wall
+ * clock is wrong neither keeps an answer for longer than the others nor hands them one that never ages.
+ *
+ * In Redis an entry is a hash of `computed` (its `asOf`), `fresh` (when it becomes stale, by Redis' clock) and `answer`:
+ * the envelope and a MessagePack list of how long it is fresh, stale and of use on errors, and its body. Its tag and
+ * header are made anew from those, so two processes say the same about the same answer.
  */
 import { createHash } from 'node:crypto';
 import { decode, encode } from '@msgpack/msgpack';
-import type { Problem } from '../errors.js';
 import { envelopeBytes, readEnvelope, SketchFormatError, writeEnvelope } from '../sketches/envelope.js';
 import type { Times } from './policies.js';
 
 export const encodings = ['br', 'gzip'] as const;
 export type Encoding = (typeof encodings)[number];
+
+/** When the computation of an answer began. */
+export interface Began {
+  /** By Redis' clock, milliseconds since 1970. */
+  asOf: number;
+  /** By the monotonic clock of this process, milliseconds. */
+  at: number;
+}
 
 export interface Entry {
   /** JSON in UTF-8. */
@@ -22,7 +34,10 @@ export interface Entry {
   tag: string;
   /** The value of Cache-Control: the same for as long as the entry lives. */
   cacheControl: string;
-  /** When its computation began, milliseconds, as are the others. */
+  /** When its computation began, by Redis' clock, milliseconds since 1970. */
+  asOf: number;
+  times: Times;
+  /** The same by the monotonic clock of this process, milliseconds, as are the others. */
   computedAt: number;
   freshUntil: number;
   staleUntil: number;
@@ -32,14 +47,6 @@ export interface Entry {
   /** The compressed forms that were asked for; a promise while one is being made. */
   encoded: { [Name in Encoding]?: Buffer | Promise<Buffer> };
 }
-
-/** An answer that says that there is none. */
-export interface Negative {
-  problem: Problem;
-  freshUntil: number;
-}
-
-export const isNegative = (held: Entry | Negative): held is Negative => 'problem' in held;
 
 /** A copy that keeps no larger piece of memory alive, as slices of pools and of replies do. */
 export function ownCopy(bytes: Uint8Array): Buffer {
@@ -51,44 +58,41 @@ export function ownCopy(bytes: Uint8Array): Buffer {
 const TAG_CHARACTERS = 22; // 132 bits
 const seconds = (ms: number) => Math.round(ms / 1_000);
 
-type Instants = Pick<Entry, 'computedAt' | 'freshUntil' | 'staleUntil' | 'errorUntil'>;
+const directives = ({ freshMs, staleMs, errorMs }: Times): string =>
+  `private, max-age=${seconds(freshMs)}, stale-while-revalidate=${seconds(staleMs)}, ` +
+  `stale-if-error=${seconds(errorMs)}`;
 
-function assemble(body: Uint8Array, instants: Instants): Entry {
-  const { computedAt, freshUntil, staleUntil, errorUntil } = instants;
+function assemble(body: Uint8Array, { asOf, at }: Began, times: Times): Entry {
+  const freshUntil = at + times.freshMs;
   return {
-    ...instants,
+    asOf,
+    times,
+    computedAt: at,
+    freshUntil,
+    staleUntil: freshUntil + times.staleMs,
+    errorUntil: freshUntil + times.errorMs,
     body: ownCopy(body),
     tag: createHash('sha256').update(body).digest('base64url').slice(0, TAG_CHARACTERS),
-    cacheControl:
-      `private, max-age=${seconds(freshUntil - computedAt)}, ` +
-      `stale-while-revalidate=${seconds(staleUntil - freshUntil)}, ` +
-      `stale-if-error=${seconds(errorUntil - freshUntil)}`,
+    cacheControl: times.freshMs > 0 ? directives(times) : 'private, no-cache',
     retryAt: 0,
     encoded: {},
   };
 }
 
-/** The entry of an answer whose computation began at `computedAt`. */
-export function createEntry(json: string, computedAt: number, times: Times): Entry {
-  const freshUntil = computedAt + times.freshMs;
-  return assemble(Buffer.from(json), {
-    computedAt,
-    freshUntil,
-    staleUntil: freshUntil + times.staleMs,
-    errorUntil: freshUntil + times.errorMs,
-  });
-}
+/** The entry of an answer. */
+export const createEntry = (json: string, began: Began, times: Times): Entry =>
+  assemble(Buffer.from(json), began, times);
 
-/** An entry as it stands in Redis. */
-export function encodeEntry({ computedAt, freshUntil, staleUntil, errorUntil, body }: Entry): Buffer {
-  const packed = encode([computedAt, freshUntil, staleUntil, errorUntil, body]);
+/** An entry as it stands in Redis, but for its `asOf`. */
+export function encodeEntry({ times: { freshMs, staleMs, errorMs }, body }: Entry): Buffer {
+  const packed = encode([freshMs, staleMs, errorMs, body]);
   const out = Buffer.allocUnsafe(envelopeBytes + packed.length);
   out.set(packed, envelopeBytes);
   return writeEnvelope('answer', out);
 }
 
 /** The reverse. @throws SketchFormatError on bytes that are no entry, or one of another version */
-export function decodeEntry(bytes: Uint8Array): Entry {
+export function decodeEntry(bytes: Uint8Array, began: Began): Entry {
   const packed = readEnvelope('answer', bytes);
   let fields: unknown;
   try {
@@ -96,10 +100,9 @@ export function decodeEntry(bytes: Uint8Array): Entry {
   } catch (cause) {
     throw new SketchFormatError('An answer that is no MessagePack.', { cause });
   }
-  const [computedAt, freshUntil, staleUntil, errorUntil, body] = Array.isArray(fields) ? fields : [];
-  const instants: unknown[] = [computedAt, freshUntil, staleUntil, errorUntil];
-  if (!instants.every(Number.isFinite) || !(body instanceof Uint8Array)) {
-    throw new SketchFormatError('An answer without its five fields.');
+  const [freshMs, staleMs, errorMs, body] = Array.isArray(fields) ? fields : [];
+  if (![freshMs, staleMs, errorMs].every(Number.isFinite) || !(body instanceof Uint8Array)) {
+    throw new SketchFormatError('An answer without its four fields.');
   }
-  return assemble(body, { computedAt, freshUntil, staleUntil, errorUntil });
+  return assemble(body, began, { freshMs, staleMs, errorMs });
 }

@@ -1,20 +1,21 @@
 /**
- * A flight: how a process comes by an answer that it does not have. It asks Redis first (shared.ts); from there come
+ * A flight: how a process gets an answer that it does not have. It asks Redis first (shared.ts); from there come
  * an answer, or the lock, or the news that another process is at work.
  *
  *   fresh     take it
  *   locked    compute, keep, answer, store behind the answer
  *   busy      ask again every `pollMs`: the other process stores its answer, or dies and its lock runs out
- *   apart     Redis cannot help: compute and keep
+ *   apart     compute, and hold no lock: the answers to this question are not kept, or Redis shares nothing now
  *
- * A stale answer from Redis goes out at once; what renews it is the `rest` of the flight.
+ * Where there is a stale answer it goes out first, and the rest of the flight goes on behind it. A computation that a
+ * request waits for is bounded by `timeoutMs` from the claim on; waiting for another process's work costs its lock's life
+ * more.
  *
- * Time is bounded. The look at Redis and the computation share `timeoutMs`, so a Redis that does not answer costs
- * that once. While another process is at work Redis does answer, and the time begins anew with each reply; a
- * process that dies at work costs its lock's life more.
+ * A "no" (nothing was found, or 404) is handed to those who asked before its computation began, and is then gone: any
+ * event may refute it. What was kept before of the same question goes with it.
  *
  * Where no answer can be had, the last one goes out until `errorUntil` (stale-if-error, RFC 5861: on any error that
- * is not the asker's), and nobody tries again for `retryMs`.
+ * is not the asker's), and there is no other try for `retryMs`. A request for an answer of now gets the error.
  */
 import { setTimeout as pause } from 'node:timers/promises';
 import type { FastifyBaseLogger } from 'fastify';
@@ -22,10 +23,10 @@ import type { Clock } from '../clock.js';
 import { Problem, problems } from '../errors.js';
 import { within } from '../redis/deadline.js';
 import type { Span } from '../windows/cover.js';
-import { createEntry, type Entry } from './entry.js';
+import { type Began, createEntry, type Entry } from './entry.js';
 import type { Memory } from './memory.js';
-import { negativeMs, timesOf } from './policies.js';
-import type { Claim, SharedAnswers } from './shared.js';
+import { notKept, timesOf } from './policies.js';
+import { afterClaim, type Claim, type SharedAnswers } from './shared.js';
 
 export interface Question {
   /** A name from a table, never from a client: it labels metrics. */
@@ -34,32 +35,41 @@ export interface Question {
   key: string;
   /** What the answer is about. */
   span: Span;
-  /** The asker wants an answer of now; one that is being computed will do. */
+  /** Whether the key changes with late events: only then may the answer be kept as that of a span that is over. */
+  closed: boolean;
+  /** The asker wants an answer whose computation begins after its request. */
   refresh: boolean;
   /** JSON of what was computed. */
   serialise: (value: unknown) => string;
+  /** Whether what was computed says that there is nothing: it is not kept then. */
+  isNo: (value: object) => boolean;
 }
 
 /**
  * Computes an answer.
  * @param timeoutMs how long it may take; what comes later is not waited for
- * @throws Problem; `no_data` is remembered for a moment, 503 means that the last answer may go out
+ * @param asOf the instant before it reads anything, by Redis' clock, milliseconds since 1970
+ * @throws Problem; one of 404 is never kept, 503 means that the last answer may go out
  */
-export type Compute = (timeoutMs: number) => Promise<unknown>;
+export type Compute = (timeoutMs: number, asOf: number) => Promise<object>;
 
 export interface Found {
   entry: Entry;
-  state: 'hit_l2' | 'stale' | 'error_stale' | 'miss';
+  /** uncached: computed, and kept nowhere. */
+  state: 'hit_l2' | 'stale' | 'error_stale' | 'miss' | 'uncached';
   /** What comes of the flight after a stale answer has gone out. */
   rest?: Promise<Found>;
 }
 
 const pollMs = 25;
 const retryMs = 500;
+/** Questions remembered for having been answered with a "no" last. */
+const noQuestionsMax = 10_000;
 
 interface FlightDependencies {
   memory: Memory;
   shared: SharedAnswers;
+  /** Monotonic. */
   clock: Clock;
   timeoutMs: number;
   /** How long a lock lives. */
@@ -67,93 +77,122 @@ interface FlightDependencies {
   log: FastifyBaseLogger;
 }
 
-/** Whether an error says that there is nothing to answer with, truly and for now. */
-export const isNoData = (error: unknown): error is Problem =>
-  error instanceof Problem && error.code === 'no_data';
+/** Whether an error says that there is nothing to answer with. */
+export const isNoAnswer = (error: unknown): error is Problem =>
+  error instanceof Problem && problems[error.code].status === 404;
 const isAskers = (error: unknown) => error instanceof Problem && problems[error.code].status < 500;
 const isOutage = (error: unknown) => error instanceof Problem && problems[error.code].status === 503;
 
-/** The answer itself, without a cache. */
+/** Computes an answer and makes an entry of it; one of a "no" is fresh for no time. */
 export async function computeEntry(
-  { span, serialise }: Question,
+  { span, closed, serialise, isNo }: Question,
   compute: Compute,
-  clock: Clock,
+  began: Began,
   timeoutMs: number,
 ): Promise<Entry> {
-  const computedAt = clock.now();
-  const value = await within(compute(timeoutMs), timeoutMs);
-  return createEntry(serialise(value), computedAt, timesOf(span, computedAt));
+  const value = await within(compute(timeoutMs, began.asOf), timeoutMs);
+  const times = isNo(value) ? notKept : timesOf(span, closed, began.asOf);
+  return createEntry(serialise(value), began, times);
 }
+
+const isKept = ({ times }: Entry): boolean => times !== notKept;
 
 export function createFlight(dependencies: FlightDependencies) {
   const { memory, shared, clock, timeoutMs, lockMs, log } = dependencies;
   const pollsMax = Math.ceil((2 * lockMs) / pollMs);
+  const noQuestions = new Set<string>();
 
   function keep(key: string, entry: Entry, state: Found['state']): Found {
     memory.set(key, entry);
     return { entry, state };
   }
 
-  /** Asks again while another process is at work. */
-  async function waitForTurn(key: string, first: Claim, sentAt: number) {
-    let turn = { claim: first, sentAt };
-    for (let polls = 0; turn.claim.state === 'busy'; polls++) {
+  function rememberNo(key: string): void {
+    for (const oldest of noQuestions) {
+      if (noQuestions.size < noQuestionsMax) break;
+      noQuestions.delete(oldest);
+    }
+    noQuestions.add(key);
+  }
+
+  /** Asks again while another process is at work. @param newerThan by Redis' clock, milliseconds */
+  async function waitForTurn(key: string, first: Claim, newerThan: number): Promise<Claim> {
+    let claim = first;
+    for (let polls = 0; claim.state === 'busy'; polls++) {
       if (polls >= pollsMax) throw new Problem('overloaded', 'this answer is being computed for too long');
       await pause(pollMs);
-      const now = clock.now();
-      turn = { claim: await shared.claim(key, turn.claim.computedAt, now), sentAt: now };
+      claim = await shared.claim(key, { newerThan, apart: false });
     }
-    return turn;
+    return claim;
+  }
+
+  /** What was kept of the question does not hold any more. */
+  function forget(key: string, claim: Claim): void {
+    rememberNo(key);
+    memory.drop(key);
+    if (claim.state === 'locked' || claim.computedAt >= 0) shared.release(key, claim, true);
   }
 
   async function computeAndShare(question: Question, compute: Compute, claim: Claim, sentAt: number) {
     const { key } = question;
+    function leftMs(): number {
+      const left = timeoutMs - (clock.now() - (claim.at?.at ?? sentAt));
+      if (left > 0) return left;
+      throw new Problem('redis_unavailable', 'Redis is too slow');
+    }
     try {
-      const leftMs = timeoutMs - (clock.now() - sentAt);
-      if (leftMs <= 0) throw new Problem('redis_unavailable', 'Redis is too slow');
-      const entry = await computeEntry(question, compute, clock, leftMs);
-      if (claim.state === 'locked') shared.store(key, claim, entry, clock.now());
+      const began = claim.at ?? (await shared.readTime(leftMs()));
+      const entry = await computeEntry(question, compute, began, leftMs());
+      if (!isKept(entry)) {
+        forget(key, claim);
+        return { entry, state: 'uncached' as const };
+      }
+      noQuestions.delete(key);
+      if (claim.at) shared.store(key, claim, entry);
       return keep(key, entry, 'miss');
     } catch (error) {
-      if (claim.state === 'locked') shared.release(key, claim, isNoData(error));
+      if (isNoAnswer(error)) forget(key, claim);
+      else if (claim.state === 'locked') shared.release(key, claim, false);
       throw error;
     }
   }
 
   /** What goes out where there is no new answer. @throws the error where nothing does */
-  function fallBack({ endpoint, key }: Question, last: Entry | undefined, error: unknown): Found {
+  function fallBack({ endpoint, key, refresh }: Question, last: Entry | undefined, error: unknown): Found {
     const now = clock.now();
-    if (isNoData(error)) memory.set(key, { problem: error, freshUntil: now + negativeMs });
-    if (!last || isAskers(error) || now >= last.errorUntil) throw error;
+    if (!last || refresh || isAskers(error) || now >= last.errorUntil) throw error;
     log[isOutage(error) ? 'debug' : 'error']({ err: error, endpoint }, 'an answer could not be renewed');
     last.retryAt = now + retryMs;
     return keep(key, last, 'error_stale');
   }
 
   /**
-   * Comes by an answer that is fresh and was computed after `newerThan`, or by the best there is.
+   * Gets an answer that is fresh and was computed after `newerThan` (by Redis' clock, milliseconds), or the best there
+   * is. One for a question with `refresh` was computed after this call, or an error is thrown.
    * @throws what the computation threw, where there is nothing to fall back on
    */
   return async function fly(question: Question, compute: Compute, newerThan: number): Promise<Found> {
     const { key, refresh } = question;
     const held = memory.peek(key);
     const sentAt = clock.now();
-    const first = await shared.claim(key, newerThan, sentAt);
+    const apart = noQuestions.has(key);
+    const first = await shared.claim(key, { newerThan: refresh ? afterClaim : newerThan, apart });
     if (first.state === 'fresh' && first.entry) return keep(key, first.entry, 'hit_l2');
     const last = first.entry ?? held;
 
     async function settle(): Promise<Found> {
       try {
-        const turn = await waitForTurn(key, first, sentAt);
-        if (turn.claim.state === 'fresh' && turn.claim.entry) return keep(key, turn.claim.entry, 'hit_l2');
-        return await computeAndShare(question, compute, turn.claim, turn.sentAt);
+        const usable = refresh ? (first.at?.asOf ?? 0) : Math.max(newerThan, first.computedAt);
+        const claim = await waitForTurn(key, first, usable);
+        if (claim.state === 'fresh' && claim.entry) return keep(key, claim.entry, 'hit_l2');
+        return await computeAndShare(question, compute, claim, sentAt);
       } catch (error) {
         return fallBack(question, last, error);
       }
     }
     const rest = settle();
     if (!last || refresh || last !== first.entry || sentAt >= last.staleUntil) return rest;
-    rest.catch(() => undefined); // whoever waits for the rest is told
+    rest.catch(() => undefined); // the caller that waits for the rest handles its error
     return { ...keep(key, last, 'stale'), rest };
   };
 }

@@ -12,23 +12,39 @@
  * base, and every answer of before is out of reach. The same keeps the hash small: past `fieldsMax` counters it
  * begins anew, which invalidates everything once.
  *
+ * Events that come late change what is said about spans that are over, and only that (policies.ts). So they raise counters
+ * of their own, which only the answers about such spans depend on: some for all systems together, by a hash of the name,
+ * since every system may have late events in every second.
+ *
  * Redis away: the generations last seen stay in use, so cached answers go on being found. Before they are seen for
  * the first time a process uses a base of its own and shares nothing.
  */
-import { generationField, generationsKey } from '../redis/keys.js';
+import { generationField, generationsKey, lateField } from '../redis/keys.js';
 import { encodePayload } from '../redis/payload.js';
 import { type Call, callScript, readPipeline, type Store } from '../redis/pipeline.js';
 import { scripts } from '../redis/scripts.js';
+import { hash64 } from '../sketches/hash.js';
 
 export const lookEveryMs = 1_000;
 const HASH_SECONDS = 7 * 86_400;
 /** Counters of one hash; a look at as many takes Redis about a millisecond. */
 const fieldsMax = 2_000;
 
+/** Counters of late events. */
+const LATE_FIELDS = 256;
+
 /** What to invalidate: these systems (all where absent) at this endpoint (all where absent). */
 export interface Invalidation {
   systems?: readonly string[] | undefined;
   endpoint?: string | undefined;
+}
+
+const halves = new Uint32Array(2);
+
+/** The counter of the late events of a system. */
+function lateFieldOf(system: string): string {
+  hash64(system, halves);
+  return lateField(halves[0] % LATE_FIELDS);
 }
 
 interface GenerationsDependencies {
@@ -56,8 +72,29 @@ export function createGenerations({ redis, timeoutMs, randomId }: GenerationsDep
     counters = new Map([...fields].map(([field, count]) => [field, Number(count)]));
   }
 
+  const counter = (field: string): number => counters.get(field) ?? 0;
   const count = (endpoint: string | undefined, system: string | undefined): number =>
-    counters.get(generationField(endpoint, system)) ?? 0;
+    counter(generationField(endpoint, system));
+
+  async function raise(fields: readonly string[]): Promise<void> {
+    for (let from = 0; from < fields.length; from += fieldsMax / 2) {
+      const part = encodePayload(fields.slice(from, from + fieldsMax / 2));
+      const args = [randomId(), HASH_SECONDS, fieldsMax, part];
+      await ask(callScript(scripts['raise-generations-1'], [generationsKey], args));
+    }
+  }
+
+  /** How often what an answer depends on was invalidated. */
+  function raised(systems: readonly string[], endpoint: string, closed: boolean): number {
+    const late = counter(lateField('calls'));
+    if (systems.includes('*')) return closed ? total : total - late;
+    let sum = count(undefined, undefined) + count(endpoint, undefined);
+    for (const system of systems) sum += count(undefined, system) + count(endpoint, system);
+    if (!closed || late === 0) return sum;
+    const fields = new Set(systems.map(lateFieldOf));
+    for (const field of fields) sum += counter(field);
+    return sum + counter(lateField('*'));
+  }
 
   return {
     /** Looks whether anything was invalidated. @throws where Redis does not answer */
@@ -72,12 +109,16 @@ export function createGenerations({ redis, timeoutMs, randomId }: GenerationsDep
 
     /** Makes answers invalid, here at once. @throws where Redis does not answer */
     async invalidate({ systems, endpoint }: Invalidation): Promise<void> {
-      const fields = (systems ?? [undefined]).map((system) => generationField(endpoint, system));
-      for (let from = 0; from < fields.length; from += fieldsMax / 2) {
-        const part = encodePayload(fields.slice(from, from + fieldsMax / 2));
-        const args = [randomId(), HASH_SECONDS, fieldsMax, part];
-        await ask(callScript(scripts['raise-generations-1'], [generationsKey], args));
-      }
+      await raise((systems ?? [undefined]).map((system) => generationField(endpoint, system)));
+    },
+
+    /**
+     * Makes the answers about these systems (all where absent) and spans that are over invalid, here at once.
+     * @throws where Redis does not answer
+     */
+    async invalidateClosed(systems: Iterable<string> | undefined): Promise<void> {
+      const fields = systems === undefined ? [lateField('*')] : new Set([...systems].map(lateFieldOf));
+      await raise([...fields, lateField('calls')]);
     },
 
     /** Changes with whatever is invalidated. */
@@ -86,13 +127,12 @@ export function createGenerations({ redis, timeoutMs, randomId }: GenerationsDep
     },
 
     /**
-     * The generation of answers of an endpoint about some systems; `*` means all there are. It changes whenever
-     * one of them is invalidated.
+     * The generation of the answers of an endpoint about some systems; `*` means all there are. It changes whenever one
+     * of them is invalidated.
+     * @param closed whether they are about spans that are over
      */
-    generationOf(systems: readonly string[], endpoint: string): string {
-      if (total === 0) return base;
-      let sum = systems.includes('*') ? total : count(undefined, undefined) + count(endpoint, undefined);
-      for (const system of systems) sum += count(undefined, system) + count(endpoint, system);
+    generationOf(systems: readonly string[], endpoint: string, closed = false): string {
+      const sum = total === 0 ? 0 : raised(systems, endpoint, closed);
       return sum === 0 ? base : `${base}.${sum}`;
     },
   };

@@ -10,7 +10,7 @@
 import { promisify } from 'node:util';
 import { brotliCompress, constants, gzip } from 'node:zlib';
 import type { Metrics } from '../metrics.js';
-import { type Encoding, type Entry, isNegative, type Negative, ownCopy } from './entry.js';
+import { type Encoding, type Entry, ownCopy } from './entry.js';
 
 /** What an entry takes beside its bytes, measured: objects, tag, header, the memory of a Buffer. */
 const ENTRY_BYTES = 1_400;
@@ -25,16 +25,14 @@ const compress: Record<Encoding, (body: Buffer) => Promise<Buffer>> = {
   gzip: promisify(gzip) as (body: Buffer) => Promise<Buffer>,
 };
 
-function bytesOf(key: string, held: Entry | Negative): number {
-  const base = ENTRY_BYTES + key.length;
-  if (isNegative(held)) return base + held.problem.message.length;
-  const forms = Object.values(held.encoded).filter(Buffer.isBuffer);
-  return forms.reduce((sum, form) => sum + form.length, base + held.body.length);
+function bytesOf(key: string, { body, encoded }: Entry): number {
+  const forms = Object.values(encoded).filter(Buffer.isBuffer);
+  return forms.reduce((sum, form) => sum + form.length, ENTRY_BYTES + key.length + body.length);
 }
 
 export function createMemory(bytesMax: number, metrics: Pick<Metrics, 'cacheBytes' | 'cacheEvictions'>) {
   /** Next to go first. */
-  const slots = new Map<string, { held: Entry | Negative; bytes: number; isUsed: boolean }>();
+  const slots = new Map<string, { held: Entry; bytes: number; isUsed: boolean }>();
   let bytes = 0;
 
   function drop(key: string): void {
@@ -57,7 +55,7 @@ export function createMemory(bytesMax: number, metrics: Pick<Metrics, 'cacheByte
     metrics.cacheBytes.set(bytes);
   }
 
-  function set(key: string, held: Entry | Negative): void {
+  function set(key: string, held: Entry): void {
     drop(key);
     const size = bytesOf(key, held);
     if (size <= bytesMax) {
@@ -87,7 +85,7 @@ export function createMemory(bytesMax: number, metrics: Pick<Metrics, 'cacheByte
     set,
 
     /** What is held under a key, however old. */
-    get(key: string): Entry | Negative | undefined {
+    get(key: string): Entry | undefined {
       const slot = slots.get(key);
       if (!slot) return undefined;
       slot.isUsed = true;
@@ -96,8 +94,13 @@ export function createMemory(bytesMax: number, metrics: Pick<Metrics, 'cacheByte
 
     /** The answer held under a key, without taking that for a use. */
     peek(key: string): Entry | undefined {
-      const held = slots.get(key)?.held;
-      return held && !isNegative(held) ? held : undefined;
+      return slots.get(key)?.held;
+    },
+
+    /** Forgets an answer that does not hold any more. */
+    drop(key: string): void {
+      drop(key);
+      metrics.cacheBytes.set(bytes);
     },
 
     /** The compressed body of an entry; a promise where it has to be made. */

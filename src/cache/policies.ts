@@ -7,9 +7,10 @@
  * goes out where a new one cannot be had (stale-if-error). Then it is gone. All three times run from the instant
  * at which its computation began, the last two from the end of the first.
  *
- * Writes do not invalidate, so `freshMs + staleMs` is how far an answer may lag behind the events. The longer the
- * span, the less a few seconds of events change it. A span that is over changes by late events only; it counts as
- * over a while after its end, since the last events of an hour arrive just after it.
+ * Writes into an open span do not invalidate, so `freshMs + staleMs` is how far an answer may lag behind the events. The
+ * longer the span, the less a few seconds of events change it. A span that is over changes by late events only, and
+ * those invalidate it (late-writes.ts). It counts as over a while after its end: the last events of an hour arrive just
+ * after it, and clocks differ.
  *
  * Source: RFC 5861 for the names and meanings of the last two times.
  */
@@ -32,8 +33,13 @@ interface Policy extends Times {
 }
 
 const SECOND_MS = 1_000;
-/** How long after its end a span counts as open: events that were under way then still arrive. */
-export const settleMs = 5 * MINUTE_MS;
+/** An event that comes so long after its time is late: it invalidates the answers about spans that are over. */
+export const lateMs = 5 * MINUTE_MS;
+/**
+ * How long after its end a span counts as open. It exceeds `lateMs` by the ten minutes that clocks may differ: no event
+ * of a span that is over to anyone is timely to the process that stores it.
+ */
+export const settleMs = lateMs + 10 * MINUTE_MS;
 
 export const openPolicies: readonly Policy[] = [
   {
@@ -67,11 +73,20 @@ export const closedPolicy: Policy = {
   errorMs: DAY_MS,
 };
 
-/** How long "there is no data" is believed: the first event may come at any time. */
-export const negativeMs = 5 * SECOND_MS;
+/** Of an answer that is not kept. */
+export const notKept: Times = { freshMs: 0, staleMs: 0, errorMs: 0 };
 
-/** The times of an answer about a span, computed at `now`. */
-export function timesOf({ from, to }: Span, now: number): Times {
-  if (now >= to + settleMs) return closedPolicy;
-  return openPolicies.find(({ spanMsMax }) => to - from <= spanMsMax) ?? openPolicies[0];
+/** Whether a span is over at `now`, both in milliseconds since 1970. */
+export const isOver = ({ to }: Span, now: number): boolean => now >= to + settleMs;
+
+/**
+ * The times of an answer about a span.
+ * @param closed whether late events make it invalid: only then may it be kept as that of a span that is over
+ * @param now milliseconds since 1970
+ */
+export function timesOf(span: Span, closed: boolean, now: number): Times {
+  if (closed && isOver(span, now)) return closedPolicy;
+  const { freshMs, staleMs, errorMs } =
+    openPolicies.find(({ spanMsMax }) => span.to - span.from <= spanMsMax) ?? openPolicies[0];
+  return { freshMs, staleMs, errorMs };
 }

@@ -6,42 +6,79 @@
  * Asking and locking are one script, storing and unlocking another: a miss adds two round trips. A lock lives
  * longer than a computation may take; one whose holder has died runs out and the next who asks gets it.
  *
+ * A question whose answers are not kept is computed beside others, without a lock: it would be handed on for each of
+ * them in turn, and nothing would come of the waiting.
+ *
  * Every answer lives as long as it is of use on errors; one of more than `sharedBytesMax` stays with the process
  * that computed it. What does not work here is never an error of the question: an answer that cannot be read (a
  * later version wrote it) or a Redis that does not reply makes the caller work for itself, `apart`.
  */
 import type { FastifyBaseLogger } from 'fastify';
+import type { Clock } from '../clock.js';
 import { within } from '../redis/deadline.js';
 import { cacheLockKey } from '../redis/keys.js';
-import { type Argument, callScript, isUnavailable, readPipeline, type Store } from '../redis/pipeline.js';
+import {
+  type Argument,
+  call,
+  callScript,
+  isUnavailable,
+  readPipeline,
+  type Store,
+  toProblem,
+} from '../redis/pipeline.js';
 import { scripts } from '../redis/scripts.js';
-import { decodeEntry, type Entry, encodeEntry } from './entry.js';
+import { mastersOf } from '../redis/store.js';
+import { type Began, decodeEntry, type Entry, encodeEntry } from './entry.js';
+import type { InFlight } from './in-flight.js';
 
 /** Larger answers are not shared: they would block Redis and fill it. */
 export const sharedBytesMax = 262_144;
 
+/** Only an answer whose computation begins after the claim will do. */
+export const afterClaim = 'now';
+
 export interface Claim {
-  /** locked: the caller is to compute; busy: another process is; apart: compute and tell nobody. */
+  /** locked: the caller is to compute; busy: another process is; apart: compute, and hold no lock. */
   state: 'fresh' | 'locked' | 'busy' | 'apart';
   token: string;
-  /** When the answer in Redis was computed, milliseconds; -1 where there is none. */
+  /** When Redis executed it; undefined where it did not, and nothing can be shared then. */
+  at: Began | undefined;
+  /** When the answer in Redis was computed, by Redis' clock, milliseconds; -1 where there is none. */
   computedAt: number;
   /** That answer, if it is newer than what the caller has. */
   entry?: Entry;
 }
 
+interface Wanted {
+  /** What was computed before this instant of Redis' clock (milliseconds) is of no use. */
+  newerThan: number | typeof afterClaim;
+  /** Whether the caller will compute beside others. */
+  apart: boolean;
+}
+
 interface SharedDependencies {
   redis: Store;
+  inFlight: InFlight;
   randomId: () => string;
   /** How long a computation may take; a lock lives a little longer. */
   lockMs: number;
   timeoutMs: number;
+  /** Monotonic. */
+  clock: Clock;
   log: FastifyBaseLogger;
 }
 
-export function createSharedAnswers({ redis, randomId, lockMs, timeoutMs, log }: SharedDependencies) {
+export function createSharedAnswers({
+  redis,
+  inFlight,
+  randomId,
+  lockMs,
+  timeoutMs,
+  clock,
+  log,
+}: SharedDependencies) {
   const pending = new Set<Promise<void>>();
-  const apart: Claim = { state: 'apart', token: '', computedAt: -1 };
+  const alone: Claim = { state: 'apart', token: '', at: undefined, computedAt: -1 };
 
   function report(error: Error, what: string): void {
     // Whether Redis is there is told by its connection, once.
@@ -61,44 +98,57 @@ export function createSharedAnswers({ redis, randomId, lockMs, timeoutMs, log }:
     pending.add(sent);
   }
 
+  /** On a cluster the time of the master that answers first: one that is away stops only what is about its systems. */
+  function askTime(): Promise<unknown[]> {
+    const asked = mastersOf(redis).map((server) => readPipeline(server, [call('TIME')], timeoutMs));
+    return Promise.any(asked);
+  }
+
   return {
-    /**
-     * Looks for a fresh answer computed after `newerThan`, or else takes the lock. Never throws.
-     * @param now milliseconds, as `newerThan`
-     */
-    async claim(key: string, newerThan: number, now: number): Promise<Claim> {
+    /** Looks for a fresh answer, or else takes the lock. Never throws. */
+    async claim(key: string, { newerThan, apart }: Wanted): Promise<Claim> {
       const token = randomId();
       const keys = [key, cacheLockKey(key)];
-      const call = callScript(scripts['claim-answer-2'], keys, [token, lockMs, now, newerThan], true);
+      const terms = [token, apart ? 0 : lockMs, newerThan];
+      const claiming = callScript(scripts['claim-answer-2'], keys, terms, true);
+      const sentAt = clock.now();
       let replies: unknown[];
       try {
-        replies = await within(readPipeline(redis, [call], timeoutMs), timeoutMs);
+        replies = await within(readPipeline(redis, [claiming], timeoutMs), timeoutMs);
       } catch (error) {
         report(error as Error, 'a shared answer could not be asked for');
-        return apart;
+        return alone;
       }
-      const [state, , computedAt, answer] = replies[0] as [Buffer, number, number, Buffer];
-      const claim = { state: state.toString() as Claim['state'], token, computedAt };
+      const [state, now, computedAt, answer] = replies[0] as [Buffer, number, number, Buffer];
+      const at = { asOf: now, at: sentAt };
+      const claim = { state: state.toString() as Claim['state'], token, at, computedAt };
       if (answer.length === 0) return claim;
+      const began = { asOf: computedAt, at: sentAt - (now - computedAt) };
       try {
-        return { ...claim, entry: decodeEntry(answer) };
+        return { ...claim, entry: decodeEntry(answer, began) };
       } catch (error) {
         log.warn({ err: error }, 'a shared answer could not be read');
-        return claim.state === 'fresh' ? apart : claim;
+        return claim.state === 'fresh' ? alone : claim;
       }
     },
 
+    /** The time, where no claim has told it. @throws Problem redis_unavailable, overloaded */
+    async readTime(withinMs: number): Promise<Began> {
+      const at = clock.now();
+      const [reply] = await within(inFlight(askTime), withinMs).catch((error: Error) => {
+        throw toProblem(error);
+      });
+      const [seconds, microseconds] = reply as string[];
+      return { asOf: Number(seconds) * 1_000 + Math.floor(Number(microseconds) / 1_000), at };
+    },
+
     /** Stores an answer and gives the lock back. */
-    store(key: string, { token }: Claim, entry: Entry, now: number): void {
+    store(key: string, { token }: Claim, entry: Entry): void {
       const answer = encodeEntry(entry);
-      const { computedAt, freshUntil, errorUntil } = entry;
+      const { asOf, times, errorUntil } = entry;
       const isSmall = answer.length <= sharedBytesMax;
-      end(
-        key,
-        isSmall
-          ? [token, Math.max(1, errorUntil - now), computedAt, freshUntil, answer]
-          : [token, -1, 0, 0, ''],
-      );
+      const lifeMs = Math.max(1, Math.ceil(errorUntil - clock.now()));
+      end(key, isSmall ? [token, lifeMs, asOf, times.freshMs, answer] : [token, -1, 0, 0, '']);
     },
 
     /** Gives the lock back without an answer. `drop`: what was there before is not true any more. */

@@ -20,12 +20,21 @@ interface About {
   systems_asked: number;
 }
 
+/** What tells how far an answer may be relied upon. */
+interface Standing {
+  as_of: string;
+  coverage: Coverage;
+  lower_bound?: true;
+  unknown_systems?: string[];
+}
+
 const significantDigits = 6;
 
 const coverageTexts: Record<Coverage, string> = {
   complete: 'complete',
   partial: 'PARTIAL: some of what was stored for this time is no longer kept',
   expired: 'EXPIRED: nothing that was stored for this time is kept any more',
+  future: 'FUTURE: this time has not begun',
 };
 
 const yesNo = (fact: boolean) => (fact ? 'yes' : 'no');
@@ -37,9 +46,29 @@ const spanText = ({ window, from, to }: Span) => `${window ? `${window}, ` : ''}
 /** The system asked about, or how many. */
 const named = ({ system, systems_asked }: About) =>
   system === null || system === '*' ? `${formatCount(systems_asked)} systems` : system;
-const coverageField = (coverage: Coverage): [string, string] => ['coverage', coverageTexts[coverage]];
 const range = ({ lower, upper }: { lower: number; upper: number }, format = number) =>
   `${format(lower)} to ${format(upper)}`;
+/** A count; null where nothing is known of it. */
+const countText = (count: number | null, isLowerBound?: true) =>
+  count === null ? 'unknown' : `${isLowerBound ? 'at least ' : ''}${formatCount(count)}`;
+
+/** The bound of a count, as a field; none where the count is not known. */
+function boundFields(bound: { lower: number | null; upper: number | null; confidence: number }): Fields {
+  const { lower, upper, confidence } = bound;
+  if (lower === null || upper === null) return [];
+  return [['bound', `${range({ lower, upper }, formatCount)} with ${percent(confidence)} confidence`]];
+}
+
+function asOfFields({ as_of, unknown_systems }: Omit<Standing, 'coverage'>): Fields {
+  const fields: Fields = [['as of', as_of]];
+  if (unknown_systems) fields.push(['WARNING', `no such system: ${unknown_systems.join(', ')}`]);
+  return fields;
+}
+
+const standingFields = (standing: Standing): Fields => [
+  ['coverage', coverageTexts[standing.coverage]],
+  ...asOfFields(standing),
+];
 
 function formatItems(title: string, items: Answer<'topAnswer'>['items']): string[] {
   if (items.length === 0) return [`${title}: none`];
@@ -62,47 +91,47 @@ function formatItems(title: string, items: Answer<'topAnswer'>['items']): string
 }
 
 export function formatDistinct(answer: Answer<'distinctAnswer'>): string[] {
-  const { metric, count, bound, coverage } = answer;
+  const { metric, count, bound, lower_bound } = answer;
   return formatFields([
     ['distinct', `${metric} of ${named(answer)}`],
     ['window', spanText(answer)],
-    ['count', formatCount(count)],
-    ['bound', `${range(bound, formatCount)} with ${percent(bound.confidence)} confidence`],
-    coverageField(coverage),
+    ['count', countText(count, lower_bound)],
+    ...boundFields(bound),
+    ...standingFields(answer),
   ]);
 }
 
 export function formatActivity(answer: Answer<'activityAnswer'>): string[] {
-  const { user_id, ip, accessed, false_positive_rate, saturated, coverage } = answer;
-  const no = coverage === 'complete' ? 'certain' : 'not certain, since not all of this time is kept';
+  const { user_id, ip, accessed, confidence, false_positive_rate, saturated, as_of } = answer;
+  const no = confidence === 1 ? `certain as of ${as_of}` : 'not certain: see coverage';
   const fields: Fields = [
     ['did', `${user_id === undefined ? `IP ${ip}` : `user ${user_id}`} touch ${named(answer)}`],
     ['window', spanText(answer)],
-    ['answer', yesNo(accessed)],
+    ['answer', accessed === null ? 'unknown' : yesNo(accessed)],
     ['certainty', accessed ? `wrong with a probability of ${number(false_positive_rate)}` : no],
-    coverageField(coverage),
+    ...standingFields(answer),
   ];
   if (saturated) fields.push(['warning', 'a filter holds more than it was made for']);
   return formatFields(fields);
 }
 
 export function formatFrequency(answer: Answer<'frequencyAnswer'>): string[] {
-  const { metric, item, count, bound, coverage } = answer;
+  const { metric, item, count, bound, lower_bound } = answer;
   return formatFields([
     ['frequency', `of ${item} among ${metric} of ${named(answer)}`],
     ['window', spanText(answer)],
-    ['count', formatCount(count)],
-    ['bound', `${range(bound, formatCount)} with ${percent(bound.confidence)} confidence`],
-    coverageField(coverage),
+    ['count', countText(count, lower_bound)],
+    ...boundFields(bound),
+    ...standingFields(answer),
   ]);
 }
 
 export function formatTop(answer: Answer<'topAnswer'>): string[] {
-  const { metric, items, floor, coverage } = answer;
+  const { metric, items, floor } = answer;
   const fields: Fields = [
     ['top', `${metric} of ${named(answer)}`],
     ['window', spanText(answer)],
-    coverageField(coverage),
+    ...standingFields(answer),
   ];
   if (floor > 0) fields.push(['not tracked', `have ${formatCount(floor)} at most`]);
   return [...formatFields(fields), '', ...formatItems(metric, items)];
@@ -112,9 +141,9 @@ export function formatSummary(answer: Answer<'summaryAnswer'>): string[] {
   const { timestamp, hourly, daily } = answer;
   const uniques = (name: string, span: typeof daily) => [
     name,
-    formatCount(span.unique_users),
-    formatCount(span.unique_sessions),
-    formatCount(span.unique_ips),
+    countText(span.unique_users, span.lower_bound),
+    countText(span.unique_sessions, span.lower_bound),
+    countText(span.unique_ips, span.lower_bound),
     spanText(span),
     coverageTexts[span.coverage],
   ];
@@ -128,7 +157,7 @@ export function formatSummary(answer: Answer<'summaryAnswer'>): string[] {
     { title: 'coverage' },
   ];
   return [
-    ...formatFields([['summary', `of ${named(answer)} at ${timestamp}`]]),
+    ...formatFields([['summary', `of ${named(answer)} at ${timestamp}`], ...asOfFields(answer)]),
     '',
     ...formatTable(columns, [uniques('hour', hourly), uniques('day', daily)]),
     '',
@@ -158,12 +187,12 @@ function formatQuantiles(answer: Omit<Answer<'percentilesAnswer'>, 'window'>): s
 }
 
 export function formatPercentiles(answer: Answer<'percentilesAnswer'>): string[] {
-  const { metric, count, coverage } = answer;
+  const { metric, count, lower_bound } = answer;
   const fields: Fields = [
     ['percentiles', `${metric} of ${named(answer)}`],
     ['window', spanText(answer)],
-    ['samples', formatCount(count)],
-    coverageField(coverage),
+    ['samples', countText(count, lower_bound)],
+    ...standingFields(answer),
   ];
   return [...formatFields(fields), '', ...formatQuantiles(answer)];
 }
@@ -179,7 +208,7 @@ const statisticNames = [
 ] as const;
 
 export function formatStats(answer: Answer<'statsAnswer'>): string[] {
-  const { metric, count, unit, coverage } = answer;
+  const { metric, count, unit, lower_bound } = answer;
   const units: Partial<Record<string, string | null>> = {
     mean: unit,
     standard_deviation: unit,
@@ -189,17 +218,17 @@ export function formatStats(answer: Answer<'statsAnswer'>): string[] {
   return formatFields([
     ['statistics', `${metric} of ${named(answer)}`],
     ['window', spanText(answer)],
-    ['samples', formatCount(count)],
+    ['samples', countText(count, lower_bound)],
     ...statisticNames.map((name): [string, string] => [
       name.replace('_', ' '),
       withUnit(answer[name], units[name] ?? null),
     ]),
-    coverageField(coverage),
+    ...standingFields(answer),
   ]);
 }
 
 export function formatSeries(answer: Answer<'seriesAnswer'>): string[] {
-  const { metric, item, step, points, unit, coverage } = answer;
+  const { metric, item, step, points, unit } = answer;
   const right = true;
   const names = Object.keys(points[0]?.percentiles ?? {});
   const hasGaps = points.some((point) => point.coverage !== undefined);
@@ -209,17 +238,19 @@ export function formatSeries(answer: Answer<'seriesAnswer'>): string[] {
     ...names.map((title) => ({ title, right })),
     ...(hasGaps ? [{ title: 'coverage' }] : []),
   ];
-  const rows = points.map(({ from, count, percentiles, coverage: own = 'complete' }) => [
-    from,
-    formatCount(count),
-    ...names.map((name) => withUnit(percentiles?.[name] ?? null, unit)),
-    ...(hasGaps ? [own] : []),
-  ]);
+  const rows = points.map(
+    ({ from, count, lower_bound: isLowerBound, percentiles, coverage: own = 'complete' }) => [
+      from,
+      countText(count, isLowerBound),
+      ...names.map((name) => withUnit(percentiles?.[name] ?? null, unit)),
+      ...(hasGaps ? [own] : []),
+    ],
+  );
   return [
     ...formatFields([
       ['series', `${item === undefined ? '' : `${item} in `}${metric} of ${named(answer)}`],
       ['window', `steps of ${step}, ${spanText(answer)}`],
-      coverageField(coverage),
+      ...standingFields(answer),
     ]),
     '',
     ...formatTable(columns, rows),
@@ -233,16 +264,17 @@ export function formatLatency(answer: Answer<'latencyAnswer'>): string[] {
 }
 
 export function formatSla(answer: Answer<'slaAnswer'>): string[] {
-  const { metric, percentile, value, threshold, status, margin, certain, bound, count, unit } = answer;
+  const { metric, percentile, value, threshold, status, margin, certain, bound, count, unit, lower_bound } =
+    answer;
   return formatFields([
     ['sla', `percentile ${percentile} of ${metric} of ${named(answer)}`],
     ['window', spanText(answer)],
-    ['status', certain ? status : `${status}, but the threshold lies within the bound`],
+    ['status', certain ? status : `${status}, but not certain: see bound and coverage`],
     ['value', withUnit(value, unit)],
     ['threshold', withUnit(threshold, unit)],
     ['margin', withUnit(margin, unit)],
     ['bound', range(bound)],
-    ['samples', formatCount(count)],
-    coverageField(answer.coverage),
+    ['samples', countText(count, lower_bound)],
+    ...standingFields(answer),
   ]);
 }

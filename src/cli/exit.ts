@@ -6,7 +6,7 @@ export const exitStatus = {
   done: 0,
   /** Some rows were refused, or an SLA is not met. */
   negative: 1,
-  /** Wrong use, an input that cannot be read, or a question the service does not take. */
+  /** Wrong use, an input that cannot be read, or a question that the service does not take or about no such system. */
   usage: 2,
   /** The service cannot be reached or failed. */
   service: 3,

@@ -95,15 +95,21 @@ function addImport(program: Command): void {
 
 function addQuestion(query: Command, question: Question): void {
   const { usage, description, path, options, format, status } = question;
-  const command = addCommon(query.command(usage).description(description));
+  const command = addCommon(query.command(usage).description(description)).option(
+    '--fresh',
+    'compute the answer now, whatever the cache holds',
+  );
   for (const option of options) command.addOption(option);
   command.action(async (first: unknown) => {
-    const { base, keyFile, json, user, ...parameters } = command.opts();
+    const { base, keyFile, json, user, fresh, ...parameters } = command.opts();
     const argument = typeof first === 'string' ? first : '';
     const service = await serviceOf({ base, keyFile });
-    const answer = await ask(service, path(argument), { user_id: user, ...parameters } as Parameters);
+    const answer = await ask(service, path(argument), { user_id: user, ...parameters } as Parameters, {
+      fresh,
+    });
     show(json, answer, json ? [] : format(answer as never));
-    process.exitCode = status?.(answer) ?? exitStatus.done;
+    const isUnknown = answer.unknown_systems !== undefined;
+    process.exitCode = isUnknown ? exitStatus.usage : (status?.(answer) ?? exitStatus.done);
   });
 }
 

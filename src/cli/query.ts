@@ -10,6 +10,11 @@ const pageItemsMax = 1_000;
 
 export type Parameters = Record<string, string | boolean | readonly string[] | undefined>;
 
+interface AskOptions {
+  /** Whether the answer must be computed after the question is asked. */
+  fresh?: boolean;
+}
+
 /**
  * @param path below `/api/v1`, with its names encoded
  * @throws Failure: usage where the service does not take the question, service where it cannot answer
@@ -18,6 +23,7 @@ export async function ask(
   service: Service,
   path: string,
   parameters: Parameters,
+  { fresh = false }: AskOptions = {},
 ): Promise<Record<string, unknown>> {
   const search = new URLSearchParams();
   for (const [name, value] of Object.entries(parameters)) {
@@ -25,7 +31,8 @@ export async function ask(
   }
   const { base } = service;
   const address = `/api/v1${path}${search.size > 0 ? `?${search}` : ''}`;
-  const answer = await service.request(address, answerTimeoutMs);
+  const init = fresh ? { headers: { 'cache-control': 'no-cache' } } : {};
+  const answer = await service.request(address, answerTimeoutMs, init);
   const { status, json } = answer;
   if (status === 200 && Object.keys(json).length > 0) return json;
   if (status === 0) throw serviceFailure(`the service at ${base} cannot be reached: ${describe(answer)}`);

@@ -6,31 +6,51 @@ const about = {
   system: orNull(Type.String({ description: '`*` where all were asked; null for several.' })),
   systems: Type.Optional(Type.Array(Type.String(), { description: 'Where several were asked, up to 100.' })),
   systems_asked: Type.Integer(),
+  unknown_systems: Type.Optional(
+    Type.Array(Type.String(), { description: 'Those of the systems asked about that never had an event.' }),
+  ),
   timestamp: Type.String({ description: 'The instant that was asked about.' }),
-  computed_at: Type.String({ description: 'When this answer was made.' }),
+  as_of: Type.String({
+    description:
+      'The answer holds every event that was acknowledged before this instant (by the clock of Redis), and is certain ' +
+      'as of then only.',
+  }),
+  computed_at: Type.String({ description: 'The same as `as_of`, for clients of earlier releases.' }),
 };
+const lowerBound = Type.Optional(
+  Type.Literal(true, {
+    description: 'There where the numbers are lower bounds, since some of this time is no longer kept.',
+  }),
+);
 const said = {
   ...about,
   window: orNull(Type.String()),
   tz: orNull(Type.String({ description: 'The zone that was asked for.' })),
   from: Type.String({ description: 'First instant covered.' }),
   to: Type.String({ description: 'First instant after it.' }),
-  coverage: Type.Enum(['complete', 'partial', 'expired'], {
-    description: 'Whether all that was ever stored for this time is in the answer, some of it, or none.',
+  coverage: Type.Enum(['complete', 'partial', 'expired', 'future'], {
+    description:
+      'Whether all that was ever stored for this time is in the answer, some of it, or none; `future` where it has not ' +
+      'begun.',
   }),
 };
 const text = Type.String();
 const whole = Type.Integer();
 const number = Type.Number();
 
-const interval = { standard_error: number, lower: whole, upper: whole };
+/** Null where nothing of the time is kept, or nothing has come of a time that has not begun. */
+const known = (description?: string) =>
+  Type.Union([description === undefined ? whole : Type.Integer({ description }), Type.Null()]);
+
+const interval = { standard_error: number, lower: known(), upper: known() };
 const note = Type.Optional(
   Type.String({ description: 'Where people may count twice, because the key of their pseudonyms changed.' }),
 );
 export const distinctAnswer = Type.Object(
   {
     metric: text,
-    count: whole,
+    count: known(),
+    lower_bound: lowerBound,
     accuracy: Type.String({ description: 'One standard error, as a percentage.' }),
     bound: Type.Object({ ...interval, confidence: number }),
     note,
@@ -43,9 +63,16 @@ export const activityAnswer = Type.Object(
   {
     user_id: Type.Optional(text),
     ip: Type.Optional(text),
-    accessed: Type.Boolean(),
+    accessed: orNull(
+      Type.Boolean({ description: 'Null where nothing of this time is kept, or it has not begun.' }),
+    ),
+    confidence: orNull(
+      Type.Number({
+        description: 'Probability that `accessed` is right as of `as_of`; null where a "no" is not certain.',
+      }),
+    ),
     probability: orNull(
-      Type.Number({ description: 'That the answer is right; null where a "no" is not certain.' }),
+      Type.Number({ description: 'The same as `confidence`, for clients of earlier releases.' }),
     ),
     false_positive_rate: number,
     saturated: Type.Boolean({ description: 'A filter has taken more than it was made for.' }),
@@ -59,10 +86,11 @@ export const frequencyAnswer = Type.Object(
   {
     metric: text,
     item: text,
-    count: Type.Integer({ description: 'Never less than the truth.' }),
+    count: known('Never less than the truth.'),
+    lower_bound: lowerBound,
     bound: Type.Object({
-      lower: whole,
-      upper: whole,
+      lower: known(),
+      upper: known(),
       confidence: Type.Number({ description: 'Chance that the truth is not below `lower`.' }),
     }),
     ...said,
@@ -86,6 +114,7 @@ export const topAnswer = Type.Object(
     k: whole,
     items: Type.Array(item),
     floor: Type.Integer({ description: 'No value that is not tracked has more than this.' }),
+    lower_bound: lowerBound,
     note,
     ...said,
   },
@@ -93,9 +122,10 @@ export const topAnswer = Type.Object(
 );
 
 const uniques = {
-  unique_users: whole,
-  unique_sessions: whole,
-  unique_ips: whole,
+  unique_users: known(),
+  unique_sessions: known(),
+  unique_ips: known(),
+  lower_bound: lowerBound,
   bounds: Type.Object({
     unique_users: Type.Object(interval),
     unique_sessions: Type.Object(interval),
@@ -126,7 +156,8 @@ const bound = Type.Object(
 const quantiles = {
   percentiles: Type.Record(Type.String(), orNull(number), { description: 'p50 and so on; p999 is 99.9.' }),
   bounds: Type.Record(Type.String(), bound),
-  count: Type.Integer({ description: 'Samples.' }),
+  count: known('Samples.'),
+  lower_bound: lowerBound,
   min: orNull(number),
   max: orNull(number),
   unit: orNull(text),
@@ -145,7 +176,8 @@ export const percentilesAnswer = Type.Object(
 export const statsAnswer = Type.Object(
   {
     metric: text,
-    count: Type.Integer({ description: 'Samples.' }),
+    count: known('Samples.'),
+    lower_bound: lowerBound,
     mean: orNull(number),
     variance: orNull(Type.Number({ description: 'Of the samples themselves: divided by their number.' })),
     standard_deviation: orNull(number),
@@ -181,16 +213,19 @@ export const slaAnswer = Type.Object(
     threshold: number,
     status: Type.Enum(['PASS', 'FAIL']),
     margin: number,
-    certain: Type.Boolean({ description: 'The verdict is the same anywhere within the bound.' }),
+    certain: Type.Boolean({
+      description: 'The verdict is the same anywhere within the bound, and all of this time is kept.',
+    }),
     bound,
     count: whole,
+    lower_bound: lowerBound,
     unit: orNull(text),
     ...said,
   },
   { title: 'Sla', description: 'The verdict, and whether it is certain.' },
 );
 
-const step = { from: text, to: text, count: Type.Integer({ description: 'For an item, an upper bound.' }) };
+const step = { from: text, to: text, count: known('For an item, an upper bound.') };
 export const seriesAnswer = Type.Object(
   {
     metric: text,
@@ -206,15 +241,16 @@ export const seriesAnswer = Type.Object(
     points: Type.Array(
       Type.Object({
         ...step,
-        lower: Type.Optional(whole),
-        upper: Type.Optional(whole),
+        lower: Type.Optional(known()),
+        upper: Type.Optional(known()),
+        lower_bound: lowerBound,
         by_type: Type.Optional(Type.Record(Type.String(), whole)),
         percentiles: Type.Optional(Type.Record(Type.String(), orNull(number))),
         coverage: Type.Optional(said.coverage),
       }),
       {
         description:
-          'One a step, zero where nothing came. `coverage` where it is not complete, except for events.',
+          'One a step, zero where nothing came as of `as_of`. `coverage` where it is not complete.',
       },
     ),
   },
@@ -227,7 +263,19 @@ export const summariesAnswer = Type.Object(
       Type.Union([
         summaryAnswer,
         Type.Object(
-          { system: text, error: Type.Object({ code: text, status: whole, detail: text }) },
+          {
+            system: text,
+            error: Type.Object({
+              code: text,
+              status: whole,
+              detail: text,
+              nearest: Type.Optional(
+                Type.Array(text, {
+                  description: 'Where the system does not exist: the names nearest to it.',
+                }),
+              ),
+            }),
+          },
           { title: 'SummaryFailed' },
         ),
       ]),

@@ -9,12 +9,13 @@ import type { Clock } from '../clock.js';
 import { Problem } from '../errors.js';
 import type { ShardsOf } from '../redis/shard-names.js';
 import { type Bucket, bucketsIn } from '../windows/bucket.js';
-import type { Window } from '../windows/cover.js';
+import type { Span, Window } from '../windows/cover.js';
 import { formatInstant } from '../windows/instant.js';
 import { type Coverage, combineCoverage, type Retention } from '../windows/retention.js';
 import { askHistory, coverageOf, type Fact } from './history.js';
 import { type Place, placesOf } from './place.js';
 import { type Ask, all, combine, map, type Question } from './question.js';
+import { createAskExisting, type Needed, type Unknown } from './records.js';
 import { type Cover, coversOf, type Kind, type Scope } from './scope.js';
 
 export interface QueryDependencies {
@@ -27,7 +28,7 @@ export interface QueryDependencies {
 }
 
 /** What every answer says about itself. */
-export interface Said {
+export interface Said extends Unknown {
   /** The one that was asked; `*` for all, null for several. */
   system: string | null;
   systems?: string[];
@@ -38,6 +39,7 @@ export interface Said {
   from: string;
   to: string;
   coverage: Coverage;
+  as_of: string;
   computed_at: string;
 }
 
@@ -67,8 +69,9 @@ function factsOf(
   });
 }
 
-/** Which systems and which time were asked about, as an answer says it. */
-export function saidOf({ systems, isAll, window, tz, at }: Scope, now: number) {
+/** Which systems and which time were asked about and as of when the answer holds, as an answer says it. */
+export function saidOf({ systems, isAll, window, tz, at }: Scope, asOf: number) {
+  const readAt = formatInstant(asOf);
   const one = systems.length === 1 ? systems[0] : null;
   return {
     system: isAll ? '*' : one,
@@ -77,7 +80,8 @@ export function saidOf({ systems, isAll, window, tz, at }: Scope, now: number) {
     window,
     tz,
     timestamp: formatInstant(at),
-    computed_at: formatInstant(now),
+    as_of: readAt,
+    computed_at: readAt,
   };
 }
 
@@ -86,12 +90,17 @@ type Covered<Answer> = Answer & {
   said: Said;
   /** Whether it is about times of before and after the form of ids changed. */
   isMixed: boolean;
+  /** What it covers of a part of its time. */
+  coverageIn: (span: Span) => Coverage;
 };
 
 export function createCovered({ ask, shardsOf, retention, clock, formsChangedAt }: QueryDependencies) {
-  /** The question with what its answer covers. */
+  const askExisting = createAskExisting(ask, shardsOf);
+
+  /** The question with what its answer covers. `asOf`: the instant before it is read, by Redis' clock, milliseconds. */
   function covered<Answer extends Existing>(
     scope: Scope,
+    asOf: number,
     { buckets, from, to, isByHour }: Cover,
     asking: Asking<Answer>,
   ): Question<Covered<Answer>> {
@@ -120,29 +129,45 @@ export function createCovered({ ask, shardsOf, retention, clock, formsChangedAt 
         const facts = factsOf(buckets, own(answer.exists), own(answer.hours));
         return { history, facts, isPartial: own(answer.partial).includes(true) };
       });
-      const parts = shards.map(({ length }) => {
-        const own = known.splice(0, length);
-        const coverage = coverageOf(own, retention, now);
-        return coverage === 'complete' && own.some(({ isPartial }) => isPartial) ? 'partial' : coverage;
-      });
-      const coverage = combineCoverage(parts);
+      const bySystem = shards.map(({ length }) => known.splice(0, length));
+      const coverageIn = (span: Span): Coverage => {
+        if (span.from > now) return 'future';
+        const isIn = ({ bucket }: Fact) => bucket.start < span.to && span.from < bucket.end;
+        const parts = bySystem.map((shards) => {
+          const told = shards.map(({ history, facts }) => ({ history, facts: facts.filter(isIn) }));
+          const coverage = coverageOf(told, retention, now);
+          return coverage === 'complete' && shards.some(({ isPartial }) => isPartial) ? 'partial' : coverage;
+        });
+        return combineCoverage(parts);
+      };
       const span = { from: formatInstant(from), to: formatInstant(to) };
-      return { ...answer, said: { ...saidOf(scope, now), ...span, coverage }, isMixed };
+      const said = { ...saidOf(scope, asOf), ...span, coverage: coverageIn({ from, to }) };
+      return { ...answer, said, isMixed, coverageIn };
     });
   }
 
   return {
     covered,
+    askExisting,
     /** The question for the first way to cover a scope. */
-    preferred<Answer extends Existing>(kind: Kind, scope: Scope, asking: Asking<Answer>) {
+    preferred<Answer extends Existing>(kind: Kind, scope: Scope, asOf: number, asking: Asking<Answer>) {
       const [cover] = coversOf(kind, scope, retention, clock.now());
-      return covered(scope, cover, asking);
+      return covered(scope, asOf, cover, asking);
     },
-    /** Asks, if need be twice. */
-    async askCovered<Answer extends Existing>(kind: Kind, scope: Scope, asking: Asking<Answer>) {
+    /** Asks, if need be twice. @throws Problem as `askExisting` */
+    async askCovered<Answer extends Existing>(
+      kind: Kind,
+      scope: Scope,
+      asOf: number,
+      asking: Asking<Answer>,
+      needed?: Needed,
+    ): Promise<Covered<Answer>> {
       const [first, second] = coversOf(kind, scope, retention, clock.now());
-      const answer = await ask(covered(scope, first, asking));
-      return answer.said.coverage === 'complete' || !second ? answer : ask(covered(scope, second, asking));
+      const { answer, unknown } = await askExisting(scope, covered(scope, asOf, first, asking), needed);
+      const { coverage } = answer.said;
+      const isBest = !second || coverage === 'complete' || coverage === 'future';
+      const best = isBest ? answer : await ask(covered(scope, asOf, second, asking));
+      return { ...best, said: { ...best.said, ...unknown } };
     },
   };
 }

@@ -7,10 +7,13 @@ import { Problem } from '../errors.js';
 import { momentsOf, type Statistics } from '../sketches/moments.js';
 import { percentileAliases, unitOf } from '../sketches/registry.js';
 import { type Digest, quantile, rankError } from '../sketches/t-digest.js';
+import type { Coverage } from '../windows/retention.js';
 import { createCovered, type QueryDependencies, type Said } from './covered.js';
 import { askSamples } from './list-questions.js';
 import type { Percentile } from './parameters.js';
+import type { Place } from './place.js';
 import type { Scope } from './scope.js';
+import { lowerBound, stated } from './statement.js';
 
 /** What dashboards of this API have always shown; only for measurements in milliseconds. */
 const latencyTargets = [
@@ -25,8 +28,7 @@ const latencyPercentiles: Percentile[] = [
   { name: 'p999', percentile: 99.9 },
 ];
 
-const noStatistics: Statistics = {
-  count: 0,
+const noStatistics: Omit<Statistics, 'count'> = {
   mean: null,
   variance: null,
   standard_deviation: null,
@@ -61,14 +63,19 @@ const verdict = (value: number, threshold: number): Verdict => (value <= thresho
 export function createPercentileQueries(dependencies: QueryDependencies) {
   const { askCovered } = createCovered(dependencies);
 
-  async function samples(metric: string, scope: Scope): Promise<{ digest?: Digest; said: Said }> {
-    const key = percentileAliases.get(metric) ?? metric;
-    const { digest, said } = await askCovered('percentiles', scope, (places) => askSamples(key, places));
+  async function samples(
+    metric: string,
+    scope: Scope,
+    asOf: number,
+  ): Promise<{ digest?: Digest; said: Said }> {
+    const numericKey = percentileAliases.get(metric) ?? metric;
+    const asking = (places: readonly Place[]) => askSamples(numericKey, places);
+    const { digest, said } = await askCovered('percentiles', scope, asOf, asking, { numericKey });
     return digest ? { digest, said } : { said };
   }
 
   /** Null for each percentile where there are no samples. */
-  function quantiles(digest: Digest | undefined, percentiles: readonly Percentile[]) {
+  function quantiles(digest: Digest | undefined, percentiles: readonly Percentile[], coverage: Coverage) {
     const found = percentiles.map(
       ({ name, percentile }) => [name, digest && quantileOf(digest, percentile)] as const,
     );
@@ -79,7 +86,8 @@ export function createPercentileQueries(dependencies: QueryDependencies) {
           one ? [[name, { rank_error: one.rank_error, lower: one.lower, upper: one.upper }]] : [],
         ),
       ),
-      count: digest?.count ?? 0,
+      ...stated(coverage, { count: digest?.count ?? 0 }),
+      ...lowerBound(coverage),
       min: digest?.min ?? null,
       max: digest?.max ?? null,
     };
@@ -88,13 +96,13 @@ export function createPercentileQueries(dependencies: QueryDependencies) {
   const unit = (metric: string) => unitOf(percentileAliases.get(metric) ?? metric);
 
   return {
-    async percentiles(metric: string, percentiles: readonly Percentile[], scope: Scope) {
-      const { digest, said } = await samples(metric, scope);
-      return { metric, ...quantiles(digest, percentiles), unit: unit(metric), ...said };
+    async percentiles(metric: string, percentiles: readonly Percentile[], scope: Scope, asOf: number) {
+      const { digest, said } = await samples(metric, scope, asOf);
+      return { metric, ...quantiles(digest, percentiles, said.coverage), unit: unit(metric), ...said };
     },
 
-    async sla(metric: string, percentile: number, threshold: number, scope: Scope) {
-      const { digest, said } = await samples(metric, scope);
+    async sla(metric: string, percentile: number, threshold: number, scope: Scope, asOf: number) {
+      const { digest, said } = await samples(metric, scope, asOf);
       if (!digest) {
         const detail = `no samples of this metric for this system in this window (coverage: ${said.coverage})`;
         throw new Problem('no_data', detail, { coverage: said.coverage });
@@ -107,28 +115,32 @@ export function createPercentileQueries(dependencies: QueryDependencies) {
         threshold,
         status: verdict(value, threshold),
         margin: threshold - value,
-        certain: verdict(lower, threshold) === verdict(upper, threshold),
+        certain: said.coverage === 'complete' && verdict(lower, threshold) === verdict(upper, threshold),
         bound: { rank_error, lower, upper },
         count: digest.count,
+        ...lowerBound(said.coverage),
         unit: unit(metric),
         ...said,
       };
     },
 
     /** Moments are exact but for the rounding of sums, so there is no bound to tell. */
-    async stats(metric: string, scope: Scope) {
-      const { digest, said } = await samples(metric, scope);
-      return { metric, ...(digest ? momentsOf(digest) : noStatistics), unit: unit(metric), ...said };
+    async stats(metric: string, scope: Scope, asOf: number) {
+      const { digest, said } = await samples(metric, scope, asOf);
+      const { count, ...statistics } = digest ? momentsOf(digest) : { count: 0, ...noStatistics };
+      const { coverage } = said;
+      const samplesOf = { ...stated(coverage, { count }), ...lowerBound(coverage) };
+      return { metric, ...samplesOf, ...statistics, unit: unit(metric), ...said };
     },
 
-    async latencySummary(metric: string, scope: Scope) {
-      const { digest, said } = await samples(metric, scope);
+    async latencySummary(metric: string, scope: Scope, asOf: number) {
+      const { digest, said } = await samples(metric, scope, asOf);
       const targets = digest && unit(metric) === 'milliseconds' ? latencyTargets : [];
       const status: Record<string, Verdict> = {};
       for (const { name, percentile, threshold } of targets) {
         status[name] = verdict(quantile(digest as Digest, percentile / 100), threshold);
       }
-      const answer = quantiles(digest, latencyPercentiles);
+      const answer = quantiles(digest, latencyPercentiles, said.coverage);
       return {
         metric,
         ...answer,

@@ -4,28 +4,44 @@ import type { People } from '../privacy/pseudonyms.js';
 import { type PersonKind, personOf, topMetrics } from '../sketches/registry.js';
 import type { Window } from '../windows/cover.js';
 import { spanOf } from '../windows/cover.js';
-import { combineCoverage } from '../windows/retention.js';
+import { type Coverage, combineCoverage } from '../windows/retention.js';
 import { createCovered, type QueryDependencies, type Said, saidOf } from './covered.js';
-import { askTop } from './list-questions.js';
+import { askTop, type Top } from './list-questions.js';
 import { askItemFrequency, askPersonMembership } from './person-questions.js';
 import type { Place } from './place.js';
 import { combine } from './question.js';
 import type { Asked } from './respond.js';
 import type { Scope } from './scope.js';
 import { askDistinct, type Distinct } from './set-questions.js';
+import { isUnsaid, lowerBound, stated } from './statement.js';
 
-const NOTE = 'Answered by a Bloom filter: "no" is certain, "yes" is wrong at the false-positive rate.';
+const NOTE =
+  'Answered by a Bloom filter: "no" is certain as of `as_of`, "yes" is wrong at the false-positive rate.';
 /** What is said of people where the form of their ids changed within the time. */
 export const notedTwice = {
   note: 'The form of ids changed within this time: who came before and after it counts twice.',
 };
-const NOTE_GONE = 'Some of this time is no longer kept, so "no" is not certain.';
+/** What is added where a "no" is not certain. */
+const notes: Record<Coverage, string> = {
+  complete: NOTE,
+  partial: `${NOTE} Some of this time is no longer kept, so "no" is not certain.`,
+  expired: `${NOTE} Nothing of this time is kept any more.`,
+  future: `${NOTE} This time has not begun.`,
+};
 
-const bound = ({ standardError, lower, upper }: Distinct) => ({
-  standard_error: standardError,
-  lower,
-  upper,
-});
+/** A count of different values and its bound, as far as they may be stated. */
+function distinctOf({ count, lower, upper, standardError }: Distinct, coverage: Coverage) {
+  const numbers = stated(coverage, { count, lower, upper });
+  return {
+    count: numbers.count,
+    bound: { standard_error: standardError, lower: numbers.lower, upper: numbers.upper },
+  };
+}
+
+/** The items of a top list: where some of the events are gone, none is guaranteed to be among the first. */
+const itemsOf = ({ items }: Top, coverage: Coverage) =>
+  coverage === 'partial' ? items.map((item) => ({ ...item, guaranteed: false })) : items;
+
 const percent = (share: number) => `±${(share * 100).toFixed(2)}%`;
 
 export interface Subject {
@@ -59,57 +75,73 @@ export function summaryOf(scope: Scope, now: number): Asked {
   return { scope, terms: {}, span: now < scope.span.to ? scope.span : spanOf('1d', scope.at) };
 }
 
+/** All take the instant before anything is read, by Redis' clock, milliseconds since 1970. */
 export function createQueries(dependencies: QueryDependencies) {
-  const { ask, clock } = dependencies;
-  const { askCovered, preferred } = createCovered(dependencies);
+  const { askCovered, askExisting, preferred } = createCovered(dependencies);
 
   return {
-    async distinct(metric: string, scope: Scope) {
-      const reply = await askCovered('distinct', scope, (places) => askDistinct(metric, places));
-      const { count, standardError, said, isMixed } = reply;
+    async distinct(metric: string, scope: Scope, asOf: number) {
+      const asking = (places: readonly Place[]) => askDistinct(metric, places);
+      const reply = await askCovered('distinct', scope, asOf, asking);
+      const { standardError, said, isMixed } = reply;
+      const { count, bound } = distinctOf(reply, said.coverage);
       return {
         ...(isMixed ? notedTwice : {}),
         metric,
         count,
         accuracy: percent(standardError),
-        bound: { ...bound(reply), confidence: 0.95 },
+        bound: { ...bound, confidence: 0.95 },
+        ...lowerBound(said.coverage),
         ...said,
       };
     },
 
-    async activity(subject: Subject, scope: Scope) {
+    async activity(subject: Subject, scope: Scope, asOf: number) {
       const { metric, forms } = subject;
       const asking = (places: readonly Place[]) => askPersonMembership(metric, forms, places);
-      const reply = await askCovered('membership', scope, asking);
+      const reply = await askCovered('membership', scope, asOf, asking);
       const { found, falsePositiveRate, saturated, said } = reply;
       const certainNo = said.coverage === 'complete' ? 1 : null;
+      const confidence = found ? 1 - falsePositiveRate : certainNo;
       return {
         ...(metric === 'users' ? { user_id: forms[0] } : { ip: forms[0] }),
-        accessed: found,
-        probability: found ? 1 - falsePositiveRate : certainNo,
+        accessed: isUnsaid(said.coverage, !found) ? null : found,
+        confidence,
+        probability: confidence,
         false_positive_rate: falsePositiveRate,
         saturated,
-        note: said.coverage === 'complete' ? NOTE : `${NOTE} ${NOTE_GONE}`,
+        note: notes[said.coverage],
         ...said,
       };
     },
 
     /** How often an item came, in all its forms: never too low, too high at most by the bound. */
-    async frequency(metric: string, forms: readonly string[], scope: Scope) {
+    async frequency(metric: string, forms: readonly string[], scope: Scope, asOf: number) {
       const asking = (places: readonly Place[]) => askItemFrequency(metric, forms, places);
-      const { count, lower, upper, confidence, said } = await askCovered('frequency', scope, asking);
-      return { metric, item: forms[0], count, bound: { lower, upper, confidence }, ...said };
+      const { confidence, said, ...reply } = await askCovered('frequency', scope, asOf, asking);
+      const { coverage } = said;
+      const { count, lower, upper } = stated(coverage, {
+        count: reply.count,
+        lower: reply.lower,
+        upper: reply.upper,
+      });
+      const bound = { lower, upper, confidence };
+      return { metric, item: forms[0], count, bound, ...lowerBound(coverage), ...said };
     },
 
-    async top(metric: string, k: number, scope: Scope) {
+    async top(metric: string, k: number, scope: Scope, asOf: number) {
       const asking = (places: readonly Place[]) => askTop(metric, k, places);
-      const { items, floor, said, isMixed } = await askCovered('top', scope, asking);
+      const reply = await askCovered('top', scope, asOf, asking);
+      const { floor, said, isMixed } = reply;
+      const items = itemsOf(reply, said.coverage);
       const note = isMixed && personOf(topMetrics, metric) ? notedTwice : {};
-      return { metric, k, items, floor, ...note, ...said };
+      // A list has no null to say that nothing is left; its floor is about what is.
+      const isRest = said.coverage === 'partial' || said.coverage === 'expired';
+      return { metric, k, items, floor, ...(isRest ? { lower_bound: true as const } : {}), ...note, ...said };
     },
 
     /** The hour and the day that hold the instant of the scope. */
-    async summary(scope: Scope) {
+    async summary(scope: Scope, asOf: number) {
       const within = (window: Window): Scope => ({
         ...scope,
         window,
@@ -117,10 +149,11 @@ export function createQueries(dependencies: QueryDependencies) {
         isAligned: true,
       });
       const distinct = (metric: string, window: Window) =>
-        preferred('distinct', within(window), (places) => askDistinct(metric, places));
+        preferred('distinct', within(window), asOf, (places) => askDistinct(metric, places));
       const top = (metric: string) =>
-        preferred('top', within('1h'), (places) => askTop(metric, LISTED, places));
-      const reply = await ask(
+        preferred('top', within('1h'), asOf, (places) => askTop(metric, LISTED, places));
+      const { answer: reply, unknown } = await askExisting(
+        scope,
         combine({
           hourUsers: distinct('users', '1h'),
           hourSessions: distinct('sessions', '1h'),
@@ -133,30 +166,36 @@ export function createQueries(dependencies: QueryDependencies) {
         }),
       );
       const { hourUsers, hourSessions, hourIps, dayUsers, daySessions, dayIps } = reply;
-      const uniques = (users: typeof hourUsers, sessions: typeof hourUsers, ips: typeof hourUsers) => ({
-        unique_users: users.count,
-        unique_sessions: sessions.count,
-        unique_ips: ips.count,
-        bounds: { unique_users: bound(users), unique_sessions: bound(sessions), unique_ips: bound(ips) },
-        from: users.said.from,
-        to: users.said.to,
-      });
-      const coverage = (...parts: { said: Said }[]) =>
-        combineCoverage(parts.map(({ said }) => said.coverage));
+      const uniques = (...parts: [typeof hourUsers, typeof hourUsers, typeof hourUsers]) => {
+        const [users, sessions, ips] = parts.map((part) => distinctOf(part, part.said.coverage));
+        return {
+          unique_users: users.count,
+          unique_sessions: sessions.count,
+          unique_ips: ips.count,
+          bounds: { unique_users: users.bound, unique_sessions: sessions.bound, unique_ips: ips.bound },
+          from: parts[0].said.from,
+          to: parts[0].said.to,
+        };
+      };
+      const covers = (...parts: { said: Said }[]) => {
+        const coverage = combineCoverage(parts.map(({ said }) => said.coverage));
+        return { ...lowerBound(coverage), coverage };
+      };
       const { topUsers, topIps } = reply;
-      const { window: _, tz: __, ...said } = saidOf(scope, clock.now());
+      const { window: _, tz: __, ...said } = saidOf(scope, asOf);
       return {
         ...(Object.values(reply).some(({ isMixed }) => isMixed) ? notedTwice : {}),
         ...said,
+        ...unknown,
         hourly: {
           ...uniques(hourUsers, hourSessions, hourIps),
-          top_users: topUsers.items,
-          top_ips: topIps.items,
-          coverage: coverage(hourUsers, hourSessions, hourIps, topUsers, topIps),
+          top_users: itemsOf(topUsers, topUsers.said.coverage),
+          top_ips: itemsOf(topIps, topIps.said.coverage),
+          ...covers(hourUsers, hourSessions, hourIps, topUsers, topIps),
         },
         daily: {
           ...uniques(dayUsers, daySessions, dayIps),
-          coverage: coverage(dayUsers, daySessions, dayIps),
+          ...covers(dayUsers, daySessions, dayIps),
         },
       };
     },

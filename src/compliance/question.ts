@@ -4,8 +4,7 @@
  *
  * Redis down or slow: a Problem 503; nothing is guessed and nothing waits.
  */
-import { Problem } from '../errors.js';
-import type { Metrics } from '../metrics.js';
+import type { InFlight } from '../cache/in-flight.js';
 import { type Call, readPipeline, type Store, toProblem } from '../redis/pipeline.js';
 
 export interface Question<Answer> {
@@ -52,19 +51,13 @@ const TRIP_CALLS_MAX = 2_000;
 interface AskDependencies {
   redis: Store;
   timeoutMs: number;
-  /** Questions computed at once; past it there is a 503, and where there is an older answer, that. */
-  inFlightMax: number;
-  metrics: Metrics;
+  inFlight: InFlight;
 }
 
 /** Asks, in one round trip unless the question is very large. @throws Problem redis_unavailable, overloaded, internal */
-export function createAsk({ redis, timeoutMs, inFlightMax, metrics }: AskDependencies) {
-  let inFlight = 0;
-
+export function createAsk({ redis, timeoutMs, inFlight }: AskDependencies) {
   async function repliesTo(calls: readonly Call[]): Promise<unknown[]> {
-    if (inFlight >= inFlightMax) throw new Problem('overloaded', 'too many questions are being computed');
     const replies: unknown[] = [];
-    metrics.queriesInFlight.set(++inFlight);
     try {
       for (let i = 0; i < calls.length; i += TRIP_CALLS_MAX) {
         const trip = calls.slice(i, i + TRIP_CALLS_MAX);
@@ -72,14 +65,12 @@ export function createAsk({ redis, timeoutMs, inFlightMax, metrics }: AskDepende
       }
     } catch (error) {
       throw toProblem(error as Error);
-    } finally {
-      metrics.queriesInFlight.set(--inFlight);
     }
     return replies;
   }
 
   return async <Answer>(question: Question<Answer>): Promise<Answer> =>
-    question.decode(await repliesTo(question.calls));
+    question.decode(await inFlight(() => repliesTo(question.calls)));
 }
 
 export type Ask = ReturnType<typeof createAsk>;

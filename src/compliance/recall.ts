@@ -3,7 +3,8 @@
  * from memory. So what an address was found to ask is remembered for a few seconds: checked parameters, the key of
  * the answer and the way to compute it. Where memory holds that answer, it goes out before anything is read.
  *
- * An address that means another question in a moment is remembered until then only (the hour ends), or not at all:
+ * An address that means another question in a moment is remembered until then only (the hour ends, or the wall clock is
+ * set back), or not at all:
  * what is about all systems depends on which there are. Whatever is invalidated makes all of it forgotten. Who may
  * ask is decided by a hook that comes before this one, and what somebody may see is part of what is remembered: an
  * address that was answered to one is unknown for whoever may see other systems.
@@ -12,6 +13,7 @@ import type { AnswerCache, CachedAnswer } from '../cache/answers.js';
 import type { Compute, Question } from '../cache/flight.js';
 import type { Clock } from '../clock.js';
 import type { Principal } from '../principal.js';
+import type { Span } from '../windows/cover.js';
 import type { Scope } from './scope.js';
 
 /** What is computed for "now" again is computed for the now of then, so not for long. */
@@ -27,7 +29,10 @@ interface Asking {
 interface Remembered {
   question: Question;
   compute: Compute;
+  /** By the monotonic clock. */
   until: number;
+  /** By the wall clock: from when to when the address means this question. */
+  means: Span;
   version: string;
 }
 
@@ -35,7 +40,7 @@ interface Remembered {
 const keyOf = (address: string, { restriction }: Principal): string =>
   restriction === '' ? address : `${restriction} ${address}`;
 
-export function createRecall(cache: AnswerCache, clock: Clock) {
+export function createRecall(cache: AnswerCache, clock: Clock, monotonic: Clock) {
   const remembered = new Map<string, Remembered>();
 
   return {
@@ -43,9 +48,10 @@ export function createRecall(cache: AnswerCache, clock: Clock) {
     remember({ url, principal }: Asking, { isAll, span }: Scope, question: Question, compute: Compute): void {
       if (isAll || question.refresh) return;
       const now = clock.now();
-      const until = Math.min(now + REMEMBERED_MS, span.to > now ? span.to : Number.POSITIVE_INFINITY);
+      const means = { from: now, to: span.to > now ? span.to : Number.POSITIVE_INFINITY };
+      const until = monotonic.now() + REMEMBERED_MS;
       if (remembered.size >= ADDRESSES_MAX) remembered.clear();
-      remembered.set(keyOf(url, principal), { question, compute, until, version: cache.version });
+      remembered.set(keyOf(url, principal), { question, compute, until, means, version: cache.version });
     },
 
     /** The answer to what an address asks, where it is known and held. */
@@ -53,7 +59,9 @@ export function createRecall(cache: AnswerCache, clock: Clock) {
       const key = keyOf(url, principal);
       const found = remembered.get(key);
       if (!found) return undefined;
-      if (clock.now() < found.until && found.version === cache.version) {
+      const now = clock.now();
+      const isMeant = found.means.from <= now && now < found.means.to;
+      if (isMeant && monotonic.now() < found.until && found.version === cache.version) {
         return cache.held(found.question, found.compute);
       }
       remembered.delete(key);

@@ -5,11 +5,14 @@
  */
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { AnswerCache, CachedAnswer } from '../cache/answers.js';
+import { isOver } from '../cache/policies.js';
 import type { Clock } from '../clock.js';
 import { cacheKey } from '../redis/keys.js';
 import type { Span } from '../windows/cover.js';
+import type { Explain } from './explain.js';
 import type { Recall } from './recall.js';
 import type { Scope } from './scope.js';
+import { saysNo } from './statement.js';
 import { allSystems } from './systems.js';
 
 export interface Asked {
@@ -20,11 +23,12 @@ export interface Asked {
   span?: Span;
 }
 
-export type Respond = <Answer>(
+/** @param compute takes the instant before it reads anything, by Redis' clock, milliseconds since 1970 */
+export type Respond = <Answer extends object>(
   request: FastifyRequest,
   reply: FastifyReply,
   asked: Asked,
-  compute: () => Promise<Answer>,
+  compute: (asOf: number) => Promise<Answer>,
 ) => Promise<Answer>;
 
 /** A question that took long, without what would tell who was asked about. */
@@ -55,17 +59,22 @@ interface RespondDependencies {
   /** The same where it can be done at once; tells whether it was. */
   sendHeld: (...of: Parameters<Send>) => boolean;
   wantsFresh: (request: FastifyRequest) => boolean;
+  explain: Explain;
   slow: SlowLog;
   clock: Clock;
+  /** For how long a question takes. */
+  stopwatch: Clock;
 }
 
 /** What the cache knows of a question. `endpoint`: the operation's name. */
-export function createQuestionOf(cache: AnswerCache) {
+export function createQuestionOf(cache: AnswerCache, clock: Clock) {
   return (endpoint: string, { scope, terms, span = scope.span }: Asked) => {
     const { systems, isAll, window, label } = scope;
-    const generation = cache.generationOf(isAll ? [allSystems] : systems, endpoint);
+    const closed = isOver(span, clock.now());
+    const generation = cache.generationOf(isAll ? [allSystems] : systems, endpoint, closed);
     const parts = { endpoint, systems, window: window ?? 'range', bucket: label, generation };
-    return { endpoint, key: cacheKey({ ...parts, parameters: { ...terms, isAll } }), span };
+    const key = cacheKey({ ...parts, parameters: { ...terms, isAll } });
+    return { endpoint, key, span, closed, isNo: saysNo };
   };
 }
 
@@ -92,36 +101,39 @@ export function createRespond({
   recall,
   send,
   wantsFresh,
+  explain,
   slow,
   clock,
+  stopwatch,
 }: Omit<RespondDependencies, 'sendHeld'>): Respond {
-  const questionOf = createQuestionOf(cache);
+  const questionOf = createQuestionOf(cache, clock);
 
   /** Notes what has taken long, whether there was an answer or not. */
-  function noteIfSlow(endpoint: string, { scope }: Asked, startedAt: number, state: string): void {
-    const ms = clock.now() - startedAt;
+  function noteIfSlow(endpoint: string, scope: Scope, startedAt: number, state: string): void {
+    const ms = stopwatch.now() - startedAt;
     if (ms >= slow.thresholdMs) slow.note({ endpoint, scope, ms, state });
   }
-  return async <Answer>(
+  return async <Answer extends object>(
     request: FastifyRequest,
     reply: FastifyReply,
     asked: Asked,
-    compute: () => Promise<Answer>,
+    compute: (asOf: number) => Promise<Answer>,
   ) => {
     const question = questionOf(operationOf(request), asked);
     const serialise = reply.getSerializationFunction('200') as (value: unknown) => string;
     const refresh = wantsFresh(request);
     const read = { ...question, refresh, serialise };
-    const startedAt = clock.now();
+    const computeAt = (_: number, asOf: number) => compute(asOf);
+    const startedAt = stopwatch.now();
     let answer: CachedAnswer;
     try {
-      answer = await cache.get(read, compute);
+      answer = await cache.get(read, computeAt);
     } catch (error) {
-      noteIfSlow(question.endpoint, asked, startedAt, 'failed');
-      throw error;
+      noteIfSlow(question.endpoint, asked.scope, startedAt, 'failed');
+      throw await explain(error, request.principal);
     }
-    noteIfSlow(question.endpoint, asked, startedAt, answer.state);
-    recall.remember(request, asked.scope, read, compute);
+    noteIfSlow(question.endpoint, asked.scope, startedAt, answer.state);
+    recall.remember(request, asked.scope, read, computeAt);
     // The bytes are those of an answer; the type provider checks what computes them.
     return (await send(request, reply, answer)) as unknown as Answer;
   };

@@ -33,6 +33,7 @@ const tags = ['compliance'];
 export const questionProblems = [
   'parameter_invalid',
   'system_forbidden',
+  'system_unknown',
   'window_unsupported',
   'question_too_large',
   'zone_unsupported',
@@ -41,6 +42,7 @@ export const questionProblems = [
   'redis_unavailable',
 ] as const;
 const problems = problemAnswers(questionProblems);
+const measurementProblems = problemAnswers([...questionProblems, 'metric_unknown']);
 
 const complianceRoutes: FastifyPluginAsyncTypebox<ComplianceOptions> = async (app, options) => {
   const { queries, percentileQueries, people, readSystems, respond, clock } = options;
@@ -71,7 +73,8 @@ const complianceRoutes: FastifyPluginAsyncTypebox<ComplianceOptions> = async (ap
     async (request, reply) => {
       const { metric } = request.params;
       const scope = await scopeOf(request, request.query, '1h');
-      return respond(request, reply, { scope, terms: { metric } }, () => queries.distinct(metric, scope));
+      const asked = { scope, terms: { metric } };
+      return respond(request, reply, asked, (asOf) => queries.distinct(metric, scope, asOf));
     },
   );
 
@@ -91,7 +94,7 @@ const complianceRoutes: FastifyPluginAsyncTypebox<ComplianceOptions> = async (ap
       const subject = readSubject({ user_id, ip }, people);
       const terms = { metric: subject.metric, value: subject.forms[0] };
       const scope = await scopeOf(request, asked, '1d');
-      return respond(request, reply, { scope, terms }, () => queries.activity(subject, scope));
+      return respond(request, reply, { scope, terms }, (asOf) => queries.activity(subject, scope, asOf));
     },
   );
 
@@ -111,7 +114,9 @@ const complianceRoutes: FastifyPluginAsyncTypebox<ComplianceOptions> = async (ap
       const { metric } = request.params;
       const { k, ...asked } = request.query;
       const scope = await scopeOf(request, asked, '1h');
-      return respond(request, reply, { scope, terms: { metric, k } }, () => queries.top(metric, k, scope));
+      return respond(request, reply, { scope, terms: { metric, k } }, (asOf) =>
+        queries.top(metric, k, scope, asOf),
+      );
     },
   );
 
@@ -132,8 +137,9 @@ const complianceRoutes: FastifyPluginAsyncTypebox<ComplianceOptions> = async (ap
       const { item, ...asked } = request.query;
       const forms = formsOfItem(people, personOf(frequencyMetrics, metric), item);
       const scope = await scopeOf(request, asked, '1d');
-      return respond(request, reply, { scope, terms: { metric, item: forms[0] } }, () =>
-        queries.frequency(metric, forms, scope),
+      const terms = { metric, item: forms[0] };
+      return respond(request, reply, { scope, terms }, (asOf) =>
+        queries.frequency(metric, forms, scope, asOf),
       );
     },
   );
@@ -152,7 +158,7 @@ const complianceRoutes: FastifyPluginAsyncTypebox<ComplianceOptions> = async (ap
     },
     async (request, reply) => {
       const scope = await scopeOf(request, { ...request.query, ...request.params }, '1h');
-      return respond(request, reply, summaryOf(scope, clock.now()), () => queries.summary(scope));
+      return respond(request, reply, summaryOf(scope, clock.now()), (asOf) => queries.summary(scope, asOf));
     },
   );
 
@@ -165,7 +171,7 @@ const complianceRoutes: FastifyPluginAsyncTypebox<ComplianceOptions> = async (ap
         summary: 'Percentiles of a measurement',
         params: schemas.percentileParams,
         querystring: schemas.percentilesQuery,
-        response: { 200: answers.percentilesAnswer, ...problems },
+        response: { 200: answers.percentilesAnswer, ...measurementProblems },
       },
     },
     async (request, reply) => {
@@ -174,8 +180,9 @@ const complianceRoutes: FastifyPluginAsyncTypebox<ComplianceOptions> = async (ap
       const list = readPercentiles(percentiles);
       const scope = await scopeOf(request, asked, '1h');
       const names = list.map(({ name }) => name).join();
-      return respond(request, reply, { scope, terms: { metric, percentiles: names } }, () =>
-        percentileQueries.percentiles(metric, list, scope),
+      const terms = { metric, percentiles: names };
+      return respond(request, reply, { scope, terms }, (asOf) =>
+        percentileQueries.percentiles(metric, list, scope, asOf),
       );
     },
   );
@@ -189,14 +196,14 @@ const complianceRoutes: FastifyPluginAsyncTypebox<ComplianceOptions> = async (ap
         summary: 'Mean, spread and shape of a measurement',
         params: schemas.percentileParams,
         querystring: schemas.statsQuery,
-        response: { 200: answers.statsAnswer, ...problems },
+        response: { 200: answers.statsAnswer, ...measurementProblems },
       },
     },
     async (request, reply) => {
       const { metric } = request.params;
       const scope = await scopeOf(request, request.query, '1h');
-      return respond(request, reply, { scope, terms: { metric } }, () =>
-        percentileQueries.stats(metric, scope),
+      return respond(request, reply, { scope, terms: { metric } }, (asOf) =>
+        percentileQueries.stats(metric, scope, asOf),
       );
     },
   );
@@ -209,7 +216,10 @@ const complianceRoutes: FastifyPluginAsyncTypebox<ComplianceOptions> = async (ap
         operationId: 'sla',
         summary: 'Is the SLA met',
         querystring: schemas.slaQuery,
-        response: { 200: answers.slaAnswer, ...problems, ...problemAnswers(['no_data']) },
+        response: {
+          200: answers.slaAnswer,
+          ...problemAnswers([...questionProblems, 'metric_unknown', 'no_data']),
+        },
       },
     },
     async (request, reply) => {
@@ -217,8 +227,9 @@ const complianceRoutes: FastifyPluginAsyncTypebox<ComplianceOptions> = async (ap
       const percentile = readPercentile('percentile', asPercent);
       const threshold = readNumber('threshold', asText);
       const scope = await scopeOf(request, asked, '1h');
-      return respond(request, reply, { scope, terms: { metric, percentile, threshold } }, () =>
-        percentileQueries.sla(metric, percentile, threshold, scope),
+      const terms = { metric, percentile, threshold };
+      return respond(request, reply, { scope, terms }, (asOf) =>
+        percentileQueries.sla(metric, percentile, threshold, scope, asOf),
       );
     },
   );
@@ -232,14 +243,14 @@ const complianceRoutes: FastifyPluginAsyncTypebox<ComplianceOptions> = async (ap
         summary: 'Latency of one system at a glance',
         params: schemas.systemParams,
         querystring: schemas.latencyQuery,
-        response: { 200: answers.latencyAnswer, ...problems },
+        response: { 200: answers.latencyAnswer, ...measurementProblems },
       },
     },
     async (request, reply) => {
       const { metric, ...asked } = request.query;
       const scope = await scopeOf(request, { ...asked, ...request.params }, '1h');
-      return respond(request, reply, { scope, terms: { metric } }, () =>
-        percentileQueries.latencySummary(metric, scope),
+      return respond(request, reply, { scope, terms: { metric } }, (asOf) =>
+        percentileQueries.latencySummary(metric, scope, asOf),
       );
     },
   );

@@ -2,8 +2,8 @@
  * Time series: one question asked of every step of a range, in one go. A step is an aligned window, in UTC or in
  * a zone; the range widens to whole steps. Nothing is summed up that cannot be: the distinct values of two hours
  * are not those of both, so each point is read from its own buckets, and says so where these are gone or were
- * begun anew: a zero of what is not kept is none. Counters of events are read by the day, all at once, and so is what
- * they cover.
+ * begun anew, or have not begun: a zero of what is not kept is none. Counters of events are read by the day, all at once,
+ * and a point of them covers what its days do.
  */
 import { Problem } from '../errors.js';
 import type { People } from '../privacy/pseudonyms.js';
@@ -20,17 +20,19 @@ import { bucketsIn, grains } from '../windows/bucket.js';
 import type { Span, Window } from '../windows/cover.js';
 import { formatInstant } from '../windows/instant.js';
 import { coverRange } from '../windows/range.js';
-import { combineCoverage } from '../windows/retention.js';
+import { type Coverage, combineCoverage } from '../windows/retention.js';
 import { createCovered, type QueryDependencies, type Said } from './covered.js';
 import { askEventCounts } from './event-questions.js';
-import { askSamples } from './list-questions.js';
+import { askSamples, type ItemCount, type Samples } from './list-questions.js';
 import { invalid, type Percentile } from './parameters.js';
 import { askItemCounts } from './person-questions.js';
 import type { Place } from './place.js';
 import { formsOfItem, notedTwice } from './query.js';
 import { all, type Question } from './question.js';
+import type { Needed } from './records.js';
 import { isReadByHour, type Kind, type Scope } from './scope.js';
-import { askDistinct } from './set-questions.js';
+import { askDistinct, type Distinct } from './set-questions.js';
+import { lowerBound, stated } from './statement.js';
 
 /** What a series is of. */
 export type Series =
@@ -70,17 +72,28 @@ interface Steps {
 
 const startAndEnd = ({ from, to }: Span) => ({ from: formatInstant(from), to: formatInstant(to) });
 
+/** What a point says of its coverage; nothing where it is complete. */
+const coverageOfPoint = (coverage: Coverage) =>
+  coverage === 'complete' ? {} : { ...lowerBound(coverage), coverage };
+
+/** What is asked, and the instant before anything is read, by Redis' clock, milliseconds since 1970. */
+interface SeriesScope {
+  scope: Scope;
+  asOf: number;
+}
+
 export function createSeriesQueries(dependencies: QueryDependencies) {
-  const { ask, shardsOf } = dependencies;
-  const { covered } = createCovered(dependencies);
+  const { shardsOf } = dependencies;
+  const { covered, askExisting } = createCovered(dependencies);
 
   /** One point a step, each from its own buckets. */
   async function points<Answer extends { exists: boolean[] }, Point>(
     kind: Kind,
-    scope: Scope,
+    { scope, asOf }: SeriesScope,
     { step, spans }: Steps,
     asking: (places: readonly Place[]) => Question<Answer>,
-    pointOf: (answer: Answer) => Point,
+    pointOf: (answer: Answer, coverage: Coverage) => Point,
+    needed?: Needed,
   ) {
     const kept = grains.filter((grain) => (Object.values(readGrains[kind]) as string[]).includes(grain));
     const questions = spans.map((span) => {
@@ -89,7 +102,7 @@ export function createSeriesQueries(dependencies: QueryDependencies) {
         kept.map((grain) => ({ grain, from: Number.NEGATIVE_INFINITY })),
       );
       if (cover.from === span.from && cover.to === span.to)
-        return covered(scope, { ...cover, isByHour: isReadByHour(kind) }, asking);
+        return covered(scope, asOf, { ...cover, isByHour: isReadByHour(kind) }, asking);
       const detail = `${step} is finer than ${kept[0]}, the finest that is kept for ${kind}`;
       throw new Problem('window_unsupported', detail, { errors: [{ pointer: '/step', detail }] });
     });
@@ -98,34 +111,43 @@ export function createSeriesQueries(dependencies: QueryDependencies) {
       const detail = `${spans.length} points of ${scope.systems.length} systems read too much at once`;
       throw new Problem('question_too_large', detail, { errors: [{ pointer: '/step', detail }] });
     }
-    const answers = await ask(all(questions));
+    const { answer: answers, unknown } = await askExisting(scope, all(questions), needed);
     const said = answers.map((answer) => answer.said);
     return {
       points: answers.map((answer, i) => {
         const { coverage } = answer.said;
-        const point = { ...startAndEnd(spans[i]), ...pointOf(answer) };
-        return coverage === 'complete' ? point : { ...point, coverage };
+        return { ...startAndEnd(spans[i]), ...pointOf(answer, coverage), ...coverageOfPoint(coverage) };
       }),
       ...(kind === 'distinct' && answers.some(({ isMixed }) => isMixed) ? notedTwice : {}),
       ...saidOfAll(said, spans),
+      ...unknown,
     };
   }
 
-  async function events(scope: Scope, { spans }: Steps) {
+  async function events({ scope, asOf }: SeriesScope, { spans }: Steps) {
     const buckets = bucketsIn('day', spans[0].from, spans[spans.length - 1].to);
     if (buckets.length * scope.systems.flatMap(shardsOf).length > COUNTER_DAYS_MAX) {
       const detail = `events are read from at most ${COUNTER_DAYS_MAX} days of systems, or of shards, at once`;
       throw new Problem('question_too_large', detail, { errors: [{ pointer: '/from', detail }] });
     }
     const cover = { isByHour: false, buckets, from: buckets[0].start, to: buckets[buckets.length - 1].end };
-    const { counts, said } = await ask(covered(scope, cover, (places) => askEventCounts(places, spans)));
+    const question = covered(scope, asOf, cover, (places) => askEventCounts(places, spans));
+    const { answer, unknown } = await askExisting(scope, question);
+    const { counts, said, coverageIn } = answer;
     return {
-      points: counts.map(({ count, byType }, i) => ({ ...startAndEnd(spans[i]), count, by_type: byType })),
+      points: counts.map(({ count, byType }, i) => {
+        const coverage = coverageIn(spans[i]);
+        const numbers = { ...stated(coverage, { count }), by_type: byType };
+        return { ...startAndEnd(spans[i]), ...numbers, ...coverageOfPoint(coverage) };
+      }),
       ...saidOfAll([said], spans),
+      ...unknown,
     };
   }
 
-  return async (series: Series, scope: Scope, steps: Steps) => {
+  /** Asks. `asOf`: the instant before anything is read, by Redis' clock, milliseconds since 1970. */
+  return async (series: Series, asked: Scope, steps: Steps, asOf: number) => {
+    const scope = { scope: asked, asOf };
     const { step } = steps;
     switch (series.of) {
       case 'events':
@@ -133,21 +155,15 @@ export function createSeriesQueries(dependencies: QueryDependencies) {
       case 'distinct': {
         const { metric } = series;
         const asking = (places: readonly Place[]) => askDistinct(metric, places);
-        const point = ({ count, lower, upper }: { count: number; lower: number; upper: number }) => ({
-          count,
-          lower,
-          upper,
-        });
+        const point = ({ count, lower, upper }: Distinct, coverage: Coverage) =>
+          stated(coverage, { count, lower, upper });
         return { metric, unit: null, step, ...(await points('distinct', scope, steps, asking, point)) };
       }
       case 'item': {
         const { metric, forms } = series;
         const asking = (places: readonly Place[]) => askItemCounts(metric, forms, places);
-        const point = ({ count, lower }: { count: number; lower: number }) => ({
-          count,
-          lower,
-          upper: count,
-        });
+        const point = ({ count, lower }: ItemCount, coverage: Coverage) =>
+          stated(coverage, { count, lower, upper: count });
         return {
           metric,
           item: forms[0],
@@ -159,15 +175,17 @@ export function createSeriesQueries(dependencies: QueryDependencies) {
       case 'percentiles': {
         const { metric, percentiles } = series;
         const asking = (places: readonly Place[]) => askSamples(metric, places);
-        const answer = await points('percentiles', scope, steps, asking, ({ digest }) => ({
-          count: digest?.count ?? 0,
+        const point = ({ digest }: Samples, coverage: Coverage) => ({
+          ...stated(coverage, { count: digest?.count ?? 0 }),
           percentiles: Object.fromEntries(
             percentiles.map(({ name, percentile }) => [
               name,
               digest ? quantile(digest, percentile / 100) : null,
             ]),
           ),
-        }));
+        });
+        const needed = { numericKey: metric };
+        const answer = await points('percentiles', scope, steps, asking, point, needed);
         return { metric, unit: unitOf(metric), step, ...answer };
       }
     }

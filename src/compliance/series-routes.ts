@@ -1,6 +1,5 @@
 /** Questions that are many at once: one for every step of a range, and the summaries of many systems. */
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
-import { mayTouch } from '../principal.js';
 import { problemAnswers } from '../problem-schema.js';
 import { seriesPointsMax, stepSpans } from '../windows/steps.js';
 import * as answers from './answer-schemas.js';
@@ -33,7 +32,10 @@ export const seriesRoutes: FastifyPluginAsyncTypebox<SeriesOptions> = async (app
         summary: 'The same question for every step of a range',
         params: schemas.seriesParams,
         querystring: schemas.seriesQuery,
-        response: { 200: answers.seriesAnswer, ...problemAnswers([...questionProblems, 'series_too_long']) },
+        response: {
+          200: answers.seriesAnswer,
+          ...problemAnswers([...questionProblems, 'metric_unknown', 'series_too_long']),
+        },
       },
     },
     async (request, reply) => {
@@ -53,7 +55,9 @@ export const seriesRoutes: FastifyPluginAsyncTypebox<SeriesOptions> = async (app
         ...(series.of === 'item' ? { item: series.forms[0] } : {}),
         percentiles: names,
       };
-      return respond(request, reply, { scope, terms }, () => seriesQueries(series, scope, { step, spans }));
+      return respond(request, reply, { scope, terms }, (asOf) =>
+        seriesQueries(series, scope, { step, spans }, asOf),
+      );
     },
   );
 
@@ -75,10 +79,9 @@ export const seriesRoutes: FastifyPluginAsyncTypebox<SeriesOptions> = async (app
       const all = systems.indexOf(allSystems);
       if (all >= 0) throw invalid(`systems/${all}`, 'must be one system; /summary/* is about all of them');
       const time = readTime({ timestamp }, '1h', clock.now());
-      const isAllowed = (system: string) => mayTouch(principal, system);
       return summaries(
         systems.map((system) => ({ ...time, systems: [system], isAll: false })),
-        isAllowed,
+        principal,
       );
     },
   );

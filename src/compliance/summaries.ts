@@ -2,6 +2,8 @@
 import type { AnswerCache } from '../cache/answers.js';
 import type { Clock } from '../clock.js';
 import { Problem, problems } from '../errors.js';
+import { anyone, mayTouch, type Principal } from '../principal.js';
+import type { Explain } from './explain.js';
 import { type Queries, summaryOf } from './query.js';
 import { createQuestionOf } from './respond.js';
 import type { Scope } from './scope.js';
@@ -14,43 +16,45 @@ type Summary = Awaited<ReturnType<Queries['summary']>>;
 
 interface Failed {
   system: string;
-  error: { code: string; status: number; detail: string };
+  error: { code: string; status: number; detail: string; nearest?: string[] };
 }
 
 function failed(system: string, cause: unknown): Failed {
   const problem =
     cause instanceof Problem ? cause : new Problem('internal', problems.internal.title, {}, { cause });
-  const { code, message: detail } = problem;
-  return { system, error: { code, status: problems[code].status, detail } };
+  const { code, message: detail, extensions } = problem;
+  const nearest = Array.isArray(extensions.nearest) ? { nearest: extensions.nearest } : {};
+  return { system, error: { code, status: problems[code].status, detail, ...nearest } };
 }
 
 interface SummariesDependencies {
   cache: AnswerCache;
   queries: Queries;
+  explain: Explain;
   clock: Clock;
 }
 
-export function createSummaries({ cache, queries, clock }: SummariesDependencies) {
-  const questionOf = createQuestionOf(cache);
+export function createSummaries({ cache, queries, explain, clock }: SummariesDependencies) {
+  const questionOf = createQuestionOf(cache, clock);
 
-  async function summary(scope: Scope, isAllowed: (system: string) => boolean): Promise<Summary> {
-    if (!scope.systems.every(isAllowed)) throw systemForbidden('/systems');
+  async function summary(scope: Scope, principal: Principal): Promise<Summary> {
+    const isForbidden = scope.systems.some((system) => !mayTouch(principal, system));
+    if (isForbidden) throw systemForbidden('/systems');
     const question = questionOf('summary', summaryOf(scope, clock.now()));
-    const { entry } = await cache.get({ ...question, refresh: false, serialise: JSON.stringify }, () =>
-      queries.summary(scope),
-    );
+    const compute = (_: number, asOf: number) => queries.summary(scope, asOf);
+    const { entry } = await cache.get({ ...question, refresh: false, serialise: JSON.stringify }, compute);
     return JSON.parse(entry.body.toString());
   }
 
-  /** `isAllowed`: whether the asker may see a system; one that must not be seen fails like any other. */
-  return async (scopes: readonly Scope[], isAllowed: (system: string) => boolean = () => true) => {
+  /** A system that the principal must not see, or that does not exist, fails like any other. */
+  return async (scopes: readonly Scope[], principal: Principal = anyone) => {
     const summaries: (Summary | Failed)[] = new Array(scopes.length);
     let next = 0;
     const work = async () => {
       for (let i = next++; i < scopes.length; i = next++) {
         const scope = scopes[i];
-        summaries[i] = await summary(scope, isAllowed).catch((error: unknown) =>
-          failed(scope.systems[0], error),
+        summaries[i] = await summary(scope, principal).catch(async (error: unknown) =>
+          failed(scope.systems[0], await explain(error, principal)),
         );
       }
     };

@@ -56,6 +56,8 @@ export interface SystemDelta {
   kept: KeptRows | undefined;
   hours: Map<number, BucketDelta>;
   minutes: Map<number, BucketDelta>;
+  /** Milliseconds of the earliest event. */
+  firstEvent: number;
   /** Milliseconds of the latest event. */
   lastEvent: number;
   /** Under which keys it has samples. */
@@ -101,6 +103,7 @@ export const createSystemDelta = (system: string): SystemDelta => ({
   kept: undefined,
   hours: new Map(),
   minutes: new Map(),
+  firstEvent: Infinity,
   lastEvent: -Infinity,
   sampleKeys: new Set(),
   requests: [],
@@ -163,6 +166,7 @@ export function foldInto(
   const minute = Math.floor(at / MINUTE_MS);
   const bucket = bucketOf(system, minute, (minute + 1) * MINUTE_MS >= minutesFrom);
   delta.events++;
+  if (at < system.firstEvent) system.firstEvent = at;
   if (at > system.lastEvent) system.lastEvent = at;
   if (system.requests.at(-1) !== request) system.requests.push(request);
 

@@ -11,6 +11,7 @@ import type { Admission } from './admission.js';
 import type { Delta, SystemDelta } from './delta.js';
 import type { Directory } from './directory.js';
 import type { Duplicates } from './identified-rows.js';
+import type { LateWrites } from './late-writes.js';
 import { overloaded } from './shedding.js';
 import type { Failure, SystemWrites } from './system-writes.js';
 
@@ -20,6 +21,7 @@ interface StoringDependencies {
   directory: Directory;
   writes: SystemWrites;
   admission: Admission;
+  lateWrites: LateWrites;
   metrics: Metrics;
 }
 
@@ -32,7 +34,8 @@ export interface Stored {
   duplicates: Duplicates;
 }
 
-export function createStoring({ redis, send, directory, writes, admission, metrics }: StoringDependencies) {
+export function createStoring(dependencies: StoringDependencies) {
+  const { redis, send, directory, writes, admission, lateWrites, metrics } = dependencies;
   return {
     /**
      * Takes in a request of so many bytes.
@@ -85,6 +88,7 @@ export function createStoring({ redis, send, directory, writes, admission, metri
         failures.push(failure);
       }
       directory.stored(stored);
+      lateWrites.written(systems);
       for (const { delta, error } of failures) leaveIfAsked(redis, error, systemKey(delta.system));
       return { failures, stored, duplicates };
     },

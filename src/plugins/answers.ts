@@ -65,6 +65,8 @@ function cacheStatus({ state, entry, now }: CachedAnswer, forced: boolean): stri
       return `papertrail; fwd=${forward}; stored; ttl=${ttl}`;
     case 'coalesced':
       return `papertrail; fwd=${forward}; collapsed; ttl=${ttl}`;
+    case 'uncached':
+      return `papertrail; fwd=${forward}`;
     case 'off':
       return 'papertrail; fwd=bypass';
   }

@@ -143,6 +143,8 @@ export interface CacheQuestion {
   parameters: Readonly<Record<string, string | number | boolean | undefined | readonly string[]>>;
 }
 
+/** Raised with the form of stored answers, so that two releases side by side do not meet in one key. */
+const ANSWER_FORM = 2;
 /** Longest tag of a cache key that is spelled out; a longer one is hashed. */
 const CACHE_TAG_BYTES_MAX = 480;
 
@@ -174,7 +176,7 @@ export function cacheKey({
   parameters,
 }: CacheQuestion): string {
   const about = `${encodePart(endpoint)}:${encodeSystems(systems)}:${encodePart(window)}:${encodePart(bucket)}`;
-  const tag = `${about}:${encodePart(generation)}:${encodeParameters(parameters)}`;
+  const tag = `${about}:${encodePart(generation)}:${encodeParameters(parameters)}:${ANSWER_FORM}`;
   if (tag.length <= CACHE_TAG_BYTES_MAX) return `pt:cache:{${tag}}`;
   return `pt:cache:{#${createHash('sha256').update(tag).digest('base64url')}}`;
 }
@@ -188,6 +190,9 @@ export const generationsKey = 'pt:cache:{generations}';
 /** The counter of an endpoint, of a system, of both or, without either, of everything. */
 export const generationField = (endpoint: string | undefined, system: string | undefined): string =>
   `${endpoint === undefined ? '*' : encodePart(endpoint)}:${system === undefined ? '*' : encodePart(system)}`;
+
+/** A counter of late events: of systems by a hash of their names, of all (`*`), or of how often any was raised. */
+export const lateField = (counter: number | '*' | 'calls'): string => `late:${counter}:`;
 
 /** The claim of a request with an idempotency key; keys of different principals never meet. */
 export const claimKey = (principal: string, idempotencyKey: string): string =>
@@ -257,6 +262,9 @@ export const parseDayField = (field: string): string | undefined =>
 /** The name of the day whose state has this suffix, or undefined where it is something else. */
 export const parseRollSuffix = (suffix: string): string | undefined =>
   /^roll:all:day:(\d{4}-\d{2}-\d{2})$/.exec(suffix)?.[1];
+
+/** The field of a system's record that says that it keeps the numbers under a key. */
+export const numericField = (numericKey: string): string => `n:${numericKey}`;
 
 /** The numeric key that a field of a system's record is about, or undefined. */
 export const parseNumericField = (field: string): string | undefined =>

@@ -22,7 +22,7 @@ export const sketchTypes = {
   digest: { letter: 'D', version: 2 },
   digestHeader: { letter: 'H', version: 1 },
   /** No sketch, but what was computed from some, as the cache keeps it. */
-  answer: { letter: 'A', version: 1 },
+  answer: { letter: 'A', version: 2 },
 } as const satisfies Record<string, { letter: string; version: number }>;
 
 export type SketchType = keyof typeof sketchTypes;

@@ -18,7 +18,8 @@
 import type { Bucket, Grain } from './bucket.js';
 import { DAY_MS } from './civil.js';
 
-export type Coverage = 'complete' | 'partial' | 'expired';
+/** `future`: the time has not begun. */
+export type Coverage = 'complete' | 'partial' | 'expired' | 'future';
 /** Milliseconds that buckets of a grain are kept. */
 export type Retention = Record<Grain, number>;
 
@@ -57,8 +58,10 @@ export function bucketCoverage(
   return firstWritten >= keptFrom && bucket.grain !== 'minute' ? 'complete' : remainder;
 }
 
-/** What an answer from several buckets covers. */
-export function combineCoverage(parts: readonly Coverage[]): Coverage {
+/** What an answer from several buckets covers; those that have not begun say nothing about the others. */
+export function combineCoverage(all: readonly Coverage[]): Coverage {
+  const parts = all.filter((part) => part !== 'future');
+  if (parts.length === 0 && all.length > 0) return 'future';
   if (parts.every((part) => part === 'complete')) return 'complete';
   return parts.every((part) => part === 'expired') ? 'expired' : 'partial';
 }

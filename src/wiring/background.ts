@@ -10,6 +10,7 @@ import { lookEveryMs } from '../cache/generations.js';
 import type { Clock } from '../clock.js';
 import { createWarmUp } from '../compliance/warm-up.js';
 import type { Config } from '../config.js';
+import { lateFlushMs } from '../events/late-writes.js';
 import type { Readiness } from '../health/readiness.js';
 import { type Job, startJob } from '../jobs.js';
 import { call, isReachable, runPipeline, type Store } from '../redis/pipeline.js';
@@ -50,7 +51,7 @@ async function checkHealth(redis: Connections, config: Config): Promise<void> {
 /** Starts all of it. @returns the jobs, to be stopped */
 export function startBackground(dependencies: BackgroundDependencies): Job[] {
   const { config, keys, redis, shards, write, read, readiness, rollups, clock, log } = dependencies;
-  const { directory, filter } = write;
+  const { directory, filter, lateWrites } = write;
   const { cache } = read;
   const isCached = config.QUERY_CACHE === 'on';
   const warmUp = createWarmUp({
@@ -92,6 +93,7 @@ export function startBackground(dependencies: BackgroundDependencies): Job[] {
     }),
     ...(isCached ? [start('look for invalidations', lookEveryMs, cache.look)] : []),
     ...(isCached ? [start('cache warming', warmEveryMs, cache.warm)] : []),
+    ...(isCached ? [start('late writes', lateFlushMs, () => lateWrites.flush(cache.invalidateClosed))] : []),
     start('rollups', roundMs, rollups.round),
   ];
 }

@@ -2,7 +2,10 @@
 import type { FastifyBaseLogger } from 'fastify';
 import { createSlowQueries } from '../admin/slow-queries.js';
 import { createAnswerCache } from '../cache/answers.js';
+import { createInFlight } from '../cache/in-flight.js';
 import type { Clock } from '../clock.js';
+import { createExplain } from '../compliance/explain.js';
+import { createNearestSystems } from '../compliance/nearest-systems.js';
 import { createPercentileQueries } from '../compliance/percentile-query.js';
 import { createQueries } from '../compliance/query.js';
 import { createAsk } from '../compliance/question.js';
@@ -26,6 +29,8 @@ interface ReadPathDependencies {
   config: Config;
   retention: Retention;
   clock: Clock;
+  /** For how long something takes and how old it is. */
+  monotonic: Clock;
   metrics: Metrics;
   log: FastifyBaseLogger;
   randomId: () => string;
@@ -33,17 +38,19 @@ interface ReadPathDependencies {
 }
 
 export function createReadPath(dependencies: ReadPathDependencies) {
-  const { redis, shardsOf, config, retention, clock, metrics, log, randomId } = dependencies;
+  const { redis, shardsOf, config, retention, clock, monotonic, metrics, log, randomId } = dependencies;
   const people = dependencies.pseudonyms ?? plainPeople;
   const timeoutMs = config.REDIS_QUERY_TIMEOUT_MS;
-  const ask = createAsk({ redis, timeoutMs, inFlightMax: config.QUERIES_IN_FLIGHT_MAX, metrics });
+  const inFlight = createInFlight(config.QUERIES_IN_FLIGHT_MAX, metrics);
+  const ask = createAsk({ redis, timeoutMs, inFlight });
   const query = { ask, shardsOf, retention, clock, formsChangedAt: people.changedAt };
   const names = createSystemNames({ redis, timeoutMs, clock });
   const cache = createAnswerCache({
     redis,
     timeoutMs,
+    inFlight,
     memoryBytesMax: config.CACHE_MAX_SIZE_MB * 1024 ** 2,
-    clock,
+    clock: monotonic,
     metrics,
     log,
     randomId,
@@ -51,8 +58,20 @@ export function createReadPath(dependencies: ReadPathDependencies) {
   });
   const queries = createQueries(query);
   const slow = createSlowQueries({ thresholdMs: config.SLOW_QUERY_MS, clock, metrics, log });
-  const recall = createRecall(cache, clock);
-  const answering = { cache, recall, send: sendAnswer, sendHeld, wantsFresh, slow, clock };
+  const recall = createRecall(cache, clock, monotonic);
+  const explain = createExplain(createNearestSystems(names, monotonic));
+  const stopwatch = monotonic;
+  const answering = {
+    cache,
+    recall,
+    send: sendAnswer,
+    sendHeld,
+    wantsFresh,
+    explain,
+    slow,
+    clock,
+    stopwatch,
+  };
   return {
     ask: query.ask,
     people,
@@ -62,7 +81,7 @@ export function createReadPath(dependencies: ReadPathDependencies) {
     queries,
     percentileQueries: createPercentileQueries(query),
     seriesQueries: createSeriesQueries(query),
-    summaries: createSummaries({ cache, queries, clock }),
+    summaries: createSummaries({ cache, queries, explain, clock }),
     readSystems: createReadSystems(names, config.QUERY_SYSTEMS_MAX),
     respond: createRespond(answering),
     recallHook: createRecallHook(answering),

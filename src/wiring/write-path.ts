@@ -10,6 +10,7 @@ import { createDigestFolder } from '../events/digest-folder.js';
 import { createDirectory } from '../events/directory.js';
 import { createRefold } from '../events/identified-rows.js';
 import { createIngest } from '../events/ingest.js';
+import { createLateWrites } from '../events/late-writes.js';
 import { createOnce } from '../events/once.js';
 import { createPlacement } from '../events/placement.js';
 import type { Metrics } from '../metrics.js';
@@ -63,12 +64,14 @@ export function createWritePath(dependencies: WritePathDependencies) {
     clock: monotonicClock,
   });
   metrics.observeIngest(admission);
+  const lateWrites = createLateWrites(clock);
   const { writer, filter } = openWriter({
     config,
     redis,
     directory,
     folder,
     admission,
+    lateWrites,
     retention,
     clock,
     timeoutMs,
@@ -104,7 +107,7 @@ export function createWritePath(dependencies: WritePathDependencies) {
     clock: monotonicClock,
     metrics,
   };
-  return { filter, folder, directory, writer, ingest, once, shedding };
+  return { filter, folder, directory, lateWrites, writer, ingest, once, shedding };
 }
 
 export type WritePath = ReturnType<typeof createWritePath>;

@@ -4,6 +4,7 @@ import type { Config } from '../config.js';
 import type { Admission } from '../events/admission.js';
 import type { DigestFolder } from '../events/digest-folder.js';
 import type { Directory } from '../events/directory.js';
+import type { LateWrites } from '../events/late-writes.js';
 import { createPlainWriter, sendInTurn } from '../events/plain-writer.js';
 import { createRepeatFilter } from '../events/repeat-filter.js';
 import { createStoring } from '../events/store-delta.js';
@@ -19,6 +20,7 @@ interface WriterDependencies {
   directory: Directory;
   folder: DigestFolder;
   admission: Admission;
+  lateWrites: LateWrites;
   retention: Retention;
   clock: Clock;
   timeoutMs: number;

@@ -44,7 +44,7 @@ const questions: [values: string[], lines: RegExp[], json: object][] = [
   ],
   [
     ['activity', '--system', 'crm', '--ip', '192.0.2.9'],
-    [/^did +IP 192.0.2.9 touch crm$/m, /^answer +no$/m, /^certainty +certain$/m],
+    [/^did +IP 192.0.2.9 touch crm$/m, /^answer +no$/m, /^certainty +certain as of \d{4}-[\d:.T-]+Z$/m],
     { ip: '192.0.2.9', accessed: false },
   ],
   [
@@ -123,6 +123,7 @@ for (const [values, lines, json] of questions) {
     const table = await query(t, ...values);
     t.match(table, { status: 0, stderr: '' });
     for (const line of lines) t.match(table.stdout, line);
+    if (values[0] !== 'systems') t.match(table.stdout, /^as of +\d{4}-[\d:.T-]+Z$/m);
     const { status, stdout } = await query(t, ...values, '--json');
     t.equal(status, 0);
     t.match(JSON.parse(stdout), json);
@@ -173,7 +174,8 @@ t.test('a question that the service does not take ends with status 2 and its wor
     [['summary', 'crm', '--timestamp', 'noon'], /timestamp/],
     [['percentiles', 'api_latency', '--system', 'crm', '--percentiles', '101'], /percentile/],
     [['sla', '--metric', 'api_latency', '--system', 'crm', '--threshold', 'x'], /threshold/],
-    [['sla', '--metric', 'api_latency', '--system', 'nobody', '--threshold', '1'], /404/],
+    [['sla', '--metric', 'api_latency', '--system', 'nobody', '--threshold', '1'], /404.*"nobody"/],
+    [['stats', 'api_latancy', '--system', 'crm'], /404.*latency_ms/],
     [['latency', 'crm', '--window', '1m'], /window/],
     [['systems', '--cursor', '!'], /cursor/],
   ];
@@ -213,5 +215,5 @@ t.test('a series says which of its points are not kept any more', async (t) => {
   const { status, stdout } = await query(t, 'series', 'users', '--system', 'late', ...time);
   t.equal(status, 0);
   t.match(stdout, /^from +count +coverage$/m);
-  t.match(stdout, /^2026-03-02T07:00\S+ +0 +expired$/m);
+  t.match(stdout, /^2026-03-02T07:00\S+ +unknown +expired$/m);
 });

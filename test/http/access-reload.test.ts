@@ -10,13 +10,16 @@ import type { KeyRecord } from '../../src/access/records.js';
 import { systemClock } from '../../src/clock.js';
 import type { Config } from '../../src/config.js';
 import { startApp } from '../support/app.js';
-import { compliance, send } from '../support/http.js';
+import { compliance, event, postRows, send } from '../support/http.js';
 import { bearer, environmentOf, makeKey } from '../support/keys.js';
 import { startRedis } from '../support/redis-server.js';
 import { until } from '../support/until.js';
 
 const redis = await startRedis();
 t.teardown(redis.stop);
+const writer = await startApp({ redis });
+await postRows(writer.base, [event({ system: 'crm' })]);
+await writer.stop();
 
 const path = compliance('distinct/users', { system: 'crm' });
 const one = makeKey();

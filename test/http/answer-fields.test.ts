@@ -4,10 +4,12 @@
  */
 import t from 'tap';
 import { startApp } from '../support/app.js';
+import { withoutAsOf } from '../support/as-of.js';
 import { historyEnd } from '../support/history.js';
 import { compliance, event, get, post, postRows, query } from '../support/http.js';
+import { withRedis } from '../support/redis-state.js';
 
-const { base, stop } = await startApp({ clock: { now: () => historyEnd } });
+const { base, redis, stop } = await startApp({ clock: { now: () => historyEnd } });
 t.teardown(stop);
 
 type Kind = 'string' | 'number' | 'boolean' | 'instant' | 'null' | readonly [Fields] | Fields;
@@ -66,7 +68,7 @@ t.test('ingest', async (t) => {
   });
 });
 
-const at = { timestamp: 'instant' } as const;
+const at = { timestamp: 'instant', as_of: 'instant', computed_at: 'instant' } as const;
 const bounds = { lower: 'number', upper: 'number', standard_error: 'number' } as const;
 const uniques = { unique_users: 'number', unique_sessions: 'number', unique_ips: 'number' } as const;
 const item = {
@@ -76,6 +78,7 @@ const item = {
   upper: 'number',
   guaranteed: 'boolean',
 } as const;
+const certainty = { confidence: 'number', probability: 'number', false_positive_rate: 'number' } as const;
 const rankBound = { rank_error: 'number', lower: 'number', upper: 'number' } as const;
 const said = { from: 'instant', to: 'instant', coverage: 'string', ...at } as const;
 
@@ -97,14 +100,14 @@ const cases: Record<string, Case> = {
   'activity of a user, window 1d by default': {
     path: 'activity/check',
     parameters: { system: 'crm', user_id: 'alice' },
-    fields: { probability: 'number', note: 'string', false_positive_rate: 'number', ...said },
+    fields: { ...certainty, note: 'string', ...said },
     values: { user_id: 'alice', system: 'crm', window: '1d', accessed: true, saturated: false },
   },
   'activity of an IP': {
     path: 'activity/check',
     parameters: { system: 'crm', ip: '10.0.0.2', window: '1w' },
-    fields: { probability: 'number', note: 'string', false_positive_rate: 'number', ...said },
-    values: { ip: '10.0.0.2', system: 'crm', window: '1w', accessed: false, probability: 1 },
+    fields: { ...certainty, note: 'string', ...said },
+    values: { ip: '10.0.0.2', system: 'crm', window: '1w', accessed: false, confidence: 1, probability: 1 },
   },
   'top, ten in 1h by default': {
     path: 'top/endpoints',
@@ -208,14 +211,25 @@ t.test('questions', async (t) => {
   }
 
   t.test('an SLA without any data is a 404 that says so', async (t) => {
-    const parameters = { system: 'crm', metric: 'never_sent', threshold: 1 };
+    const timestamp = '2026-01-31T10:00:00Z';
+    const parameters = { system: 'crm', metric: 'latency_ms', threshold: 1, timestamp };
     const { status, body } = await get(base, compliance('sla/check', parameters));
     t.equal(status, 404);
     t.match(body, { code: 'no_data', coverage: 'complete', error: String, message: String });
   });
 
-  t.test('a system that was never written is empty, not an error', async (t) => {
-    const parameters = { system: 'nobody' };
+  t.test('as_of and computed_at are the same instant, by the clock of Redis', async (t) => {
+    const [secondsBefore] = await withRedis(redis, (connection) => connection.time());
+    for (const { path, parameters } of Object.values(cases)) {
+      const { body } = await get<Record<string, string>>(base, compliance(path, parameters));
+      t.equal(body.as_of, body.computed_at, path);
+      t.ok(Date.parse(body.as_of) >= secondsBefore * 1_000, path);
+    }
+  });
+
+  t.test('a system that is known and had nothing in that time is empty, not an error', async (t) => {
+    await postRows(base, [event({ system: 'quiet', timestamp: '2026-01-29T10:00:00Z' })]);
+    const parameters = { system: 'quiet' };
     t.match((await get(base, compliance('distinct/users', parameters))).body, {
       count: 0,
       coverage: 'complete',
@@ -223,7 +237,7 @@ t.test('questions', async (t) => {
     t.match((await get(base, compliance('top/endpoints', parameters))).body, { items: [] });
     const { body } = await get<object>(base, compliance('percentiles/latency_ms', parameters));
     t.strictSame(misfits(body, { percentiles: { p50: 'null', p95: 'null', p99: 'null' } }), []);
-    const summary = await get<object>(base, compliance('summary/nobody'));
+    const summary = await get<object>(base, compliance('summary/quiet'));
     t.match(summary.body, {
       hourly: { unique_users: 0, top_users: [], top_ips: [] },
       daily: { unique_ips: 0 },
@@ -274,7 +288,8 @@ t.test('a timestamp means the same instant in every form, with every window', as
     const answers = await Promise.all(
       forms.map((timestamp) => get(base, compliance('distinct/users', { system: 'crm', window, timestamp }))),
     );
-    t.strictSame(new Set(answers.map(({ text }) => text)).size, 1, window);
+    const texts = answers.map(({ body }) => JSON.stringify(withoutAsOf(body)));
+    t.strictSame(new Set(texts).size, 1, window);
     t.match(answers[0], { status: 200, body: { timestamp: '2026-01-31T13:37:20.000Z' } });
   }
   const unencoded = '/api/v1/compliance/distinct/users?system=crm&timestamp=2026-01-31T15:37:20+02:00';
@@ -290,8 +305,8 @@ t.test('the list of systems has names and last events, page by page', async (t) 
   const first = await get<{ systems: { system: string }[]; next: string }>(base, '/api/v1/systems?limit=3');
   t.match(first.body, {
     systems: ['a', 'b', 'crm'].map((system) => ({ system, last_event: '2026-01-31T13:00:00.000Z' })),
-    total: 4,
+    total: 5,
   });
   const rest = await get(base, query('/api/v1/systems', { limit: 3, cursor: first.body.next }));
-  t.match(rest.body, { systems: [{ system: 'é' }], total: 4, next: null });
+  t.match(rest.body, { systems: [{ system: 'quiet' }, { system: 'é' }], total: 5, next: null });
 });

@@ -205,7 +205,10 @@ t.test('GET', async (t) => {
       ['/problems/__proto__'],
       ['/problems/constructor'],
     ]);
-    refuses(t, 404, 'no_data', [[`${sla}?system=a&metric=m&threshold=1`]]);
+    refuses(t, 404, 'system_unknown', [
+      [`${distinct}?system=a`, '/system'],
+      [`${sla}?system=a&metric=m&threshold=1`, '/system'],
+    ]);
     t.test('for an unknown method of HTTP too', async (t) => {
       const { status } = await send(base, { method: 'PROPFIND', path: '/livez' });
       t.ok(status === 404 || status === 405, String(status));

@@ -76,7 +76,7 @@ t.test('another process says that the answer came from Redis', async (t) => {
   const first = await ask('/small');
   await settle();
   const shared = await askOther('/small');
-  t.equal(statusOf(shared), 'papertrail; hit; ttl=30; detail=shared');
+  t.match(statusOf(shared), /^papertrail; hit; ttl=(?:30|2\d); detail=shared$/);
   t.strictSame([shared.text, shared.headers.etag], [first.text, first.headers.etag]);
 });
 

@@ -16,7 +16,8 @@ const invalidate = (body: unknown, at = base) =>
     headers: json,
     body: JSON.stringify(body),
   });
-const timestamp = Date.UTC(2026, 0, 31, 13, 20);
+// Of an hour that is not over: late events do not make answers about it invalid.
+const timestamp = Date.now();
 const row = (system: string, user_id: string) => event({ system, user_id, timestamp });
 let names = 0;
 const someSystem = () => `system-${names++}`;
@@ -45,6 +46,7 @@ t.test('answers about the systems named are computed anew, and those about all s
 
 t.test('answers of the endpoint named are computed anew', async (t) => {
   const system = someSystem();
+  await postRows(base, [row(system, 'ada')]);
   for (const asked of [users(system), top(system)]) await get(base, asked);
   const answer = await invalidate({ systems: [system], endpoint: 'top' });
   t.match(answer, { status: 200, body: { invalidated: { systems: [system], endpoint: 'top' } } });
@@ -59,7 +61,7 @@ for (const [name, body] of Object.entries({ 'without a name': {}, 'with *': { sy
     await postRows(base, [row(fresh, `the user of ${fresh}`)]);
     t.match(await invalidate(body), { status: 200, body: { invalidated: { systems: '*', endpoint: '*' } } });
     const all = await get<{ systems_asked: number }>(base, users('*'));
-    t.equal(all.body.systems_asked, names - 1, 'every system but the one without events');
+    t.equal(all.body.systems_asked, names, 'every system');
     await areHits(t, { [users(known)]: false });
   });
 }

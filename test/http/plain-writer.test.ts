@@ -1,6 +1,7 @@
 /** The same events through both writers: keys, lifetimes and the answers to every question are the same. */
 import t from 'tap';
 import { startApp, type TestApp } from '../support/app.js';
+import { withoutAsOf } from '../support/as-of.js';
 import { historyEnd, makeHistory } from '../support/history.js';
 import { compliance, get, postRows } from '../support/http.js';
 import { withRedis } from '../support/redis-state.js';
@@ -31,7 +32,7 @@ async function ask(path: string, parameters: Record<string, string | number>): P
   return (await Promise.all(answers)).map(({ status, body, text }) => {
     if (status !== 200) throw new Error(`${path}: ${status} ${text}`);
     const { lower, upper } = (body.bound ?? {}) as Answer;
-    return { ...body, computed_at: '', bound: { lower, upper } };
+    return { ...withoutAsOf(body), bound: { lower, upper } };
   });
 }
 

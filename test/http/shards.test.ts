@@ -9,6 +9,7 @@ import t, { type Test } from 'tap';
 import { parseKey } from '../../src/redis/keys.js';
 import { shardNames } from '../../src/redis/shard-names.js';
 import { startApp } from '../support/app.js';
+import { withoutAsOf } from '../support/as-of.js';
 import { historyEnd, instants, makeHistory, spanOf } from '../support/history.js';
 import { compliance, get, json, post, postRows } from '../support/http.js';
 import { distinctMetricNames, topMetricNames, truthOf } from '../support/truth.js';
@@ -43,7 +44,7 @@ type Answer = Record<string, unknown>;
 async function ask<Body = Answer>(base: string, path: string): Promise<Body> {
   const { status, body, text } = await get<Body>(base, path);
   if (status !== 200) throw new Error(`${path}: ${text}`);
-  return body;
+  return withoutAsOf(body);
 }
 const iso = (at: number) => new Date(at).toISOString();
 const range = (days: number) => ({ from: iso(historyEnd - days * DAY), to: iso(historyEnd) });

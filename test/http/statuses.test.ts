@@ -150,7 +150,15 @@ const operations: Record<string, Scenarios> = {
     ...question(`${compliance}/sla/check`, { ...numeric, threshold: 10 }),
     404: {
       guarantee: 'an SLA about which nothing is known is neither met nor missed',
-      ask: get(whole, query(`${compliance}/sla/check`, { ...numeric, threshold: 10, system: 'unknown' })),
+      ask: get(
+        whole,
+        query(`${compliance}/sla/check`, {
+          ...numeric,
+          threshold: 10,
+          system: 'crm',
+          timestamp: at - 86_400,
+        }),
+      ),
     },
   },
   [`POST ${compliance}/summaries`]: {

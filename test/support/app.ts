@@ -69,7 +69,8 @@ export async function startAppOn(options: AppOnOptions): Promise<Omit<TestApp, '
     REDIS_HEALTH_CHECK_SECONDS: 3_600,
   };
   const settings = { ...loadConfig({}), PORT: 0, QUERY_CACHE: 'off' as const, ...calm, ...config };
-  const app = await buildApp({ config: settings, address, log, clock });
+  // A test that moves the clock moves it for everything in the process.
+  const app = await buildApp({ config: settings, address, log, clock, monotonic: clock });
   const stop = () => app.close();
   try {
     await app.listen({ host: '127.0.0.1', port: settings.PORT });

@@ -25,9 +25,11 @@ async function ask(base: string, question: string): Promise<Record<string, unkno
   return (await (await fetch(`${base}/api/v1/compliance/${question}`)).json()) as Record<string, unknown>;
 }
 
-/** Events of a system that are counted. */
+/** Events of a system that are counted; 0 where it does not exist. */
 export async function countEvents(base: string, system: string): Promise<number> {
-  const { items } = (await ask(base, `top/event_types?system=${system}`)) as { items: { count: number }[] };
+  const answer = await ask(base, `top/event_types?system=${system}`);
+  if (answer.code === 'system_unknown') return 0;
+  const { items } = answer as { items: { count: number }[] };
   return items.reduce((sum, { count }) => sum + count, 0);
 }
 

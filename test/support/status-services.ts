@@ -112,6 +112,7 @@ export function question(path: string, parameters: Record<string, string | numbe
   return {
     200: { guarantee: 'a question is answered', ask: get(whole, about('crm')) },
     400: { guarantee: 'a parameter that is not known is named', ask: get(whole, about('crm', { wrong: 1 })) },
+    404: { guarantee: 'a system that does not exist has no zeros', ask: get(whole, about('unknown')) },
     422: { guarantee: 'more systems than may be read are refused', ask: get(whole, about('*')) },
     429: { guarantee: 'a question over the rate is refused', ask: overRate(get(limited, about('crm'))) },
     500: {

@@ -10,6 +10,7 @@ import { createAdmission } from '../../src/events/admission.js';
 import { createDelta, type Delta, foldEvent } from '../../src/events/delta.js';
 import { createDigestFolder } from '../../src/events/digest-folder.js';
 import { createDirectory } from '../../src/events/directory.js';
+import { createLateWrites } from '../../src/events/late-writes.js';
 import { copyEvent, createEventReader, type ReadEvent } from '../../src/events/read-event.js';
 import { createMetrics } from '../../src/metrics.js';
 import { connectionLimits, createConnection } from '../../src/redis/connection.js';
@@ -109,6 +110,7 @@ export async function createWritePath(options: WritePathOptions) {
     directory,
     folder,
     admission,
+    lateWrites: createLateWrites(clock),
     retention,
     clock,
     timeoutMs,

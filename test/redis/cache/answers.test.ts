@@ -1,7 +1,15 @@
 /** The cache of one process and its Redis: which answer goes out, and what it costs. */
-import t, { type Test } from 'tap';
+import t from 'tap';
 import { Problem } from '../../../src/errors.js';
-import { counted, createTestClock, question, startCache, textOf } from '../../support/answer-cache.js';
+import {
+  age,
+  counted,
+  createTestClock,
+  question,
+  startCache,
+  textOf,
+  twoCaches,
+} from '../../support/answer-cache.js';
 import { startRedis } from '../../support/redis-server.js';
 import { withRedis } from '../../support/redis-state.js';
 import { startTurnCounter } from '../../support/turn-counter.js';
@@ -15,18 +23,8 @@ const SECOND = 1_000;
 const HOUR = 3_600_000;
 const gone = new Problem('redis_unavailable', 'gone for this test');
 
-async function twoCaches(t: Pick<Test, 'teardown'>) {
-  const clock = createTestClock();
-  const caches = await Promise.all([
-    startCache(server.socket, { clock }),
-    startCache(server.socket, { clock }),
-  ]);
-  t.teardown(() => Promise.all(caches.map((one) => one.stop())));
-  return { clock, one: caches[0], other: caches[1] };
-}
-
 t.test('an answer is computed once and then comes from memory, in another process from Redis', async (t) => {
-  const { one, other } = await twoCaches(t);
+  const { one, other } = await twoCaches(t, server);
   const compute = counted();
   t.equal((await one.cache.get(question('a'), compute)).state, 'miss');
   t.equal((await one.cache.get(question('a'), compute)).state, 'hit_l1');
@@ -39,7 +37,8 @@ t.test('an answer is computed once and then comes from memory, in another proces
   t.strictSame(await one.tallies(), { miss: 1, hit_l1: 1 });
   t.strictSame(await other.tallies(), { hit_l2: 1, hit_l1: 1 });
   const [mine] = await Promise.all([one.cache.get(question('a'), compute)]);
-  t.strictSame({ ...shared.entry, encoded: {} }, { ...mine.entry, encoded: {} }, 'both say the same of it');
+  const { asOf, tag, cacheControl } = mine.entry;
+  t.hasStrict(shared.entry, { asOf, tag, cacheControl }, 'both say the same of it');
 });
 
 t.test('a hit asks Redis for nothing, a miss makes two round trips', async (t) => {
@@ -59,7 +58,7 @@ t.test('a hit asks Redis for nothing, a miss makes two round trips', async (t) =
 });
 
 t.test('requests that come at once share one computation', async (t) => {
-  const { one } = await twoCaches(t);
+  const { one } = await twoCaches(t, server);
   const compute = counted();
   const answers = await Promise.all(
     Array.from({ length: 1_000 }, () => one.cache.get(question('a'), compute)),
@@ -72,11 +71,11 @@ t.test('requests that come at once share one computation', async (t) => {
 t.test(
   'a stale answer goes out at once, from memory and from Redis, and is renewed once behind it',
   async (t) => {
-    const { clock, one, other } = await twoCaches(t);
+    const { pass, one, other } = await twoCaches(t, server);
     const compute = counted();
     await one.cache.get(question('a'), compute);
     await one.cache.settle();
-    clock.pass(31 * SECOND);
+    await pass(31 * SECOND);
 
     const fromRedis = await Promise.all([1, 2, 3].map(() => other.cache.get(question('a'), compute)));
     t.strictSame(
@@ -98,67 +97,51 @@ t.test(
 );
 
 t.test('an answer past its stale time is waited for', async (t) => {
-  const { clock, one } = await twoCaches(t);
+  const { pass, one } = await twoCaches(t, server);
   const compute = counted();
   await one.cache.get(question('a'), compute);
-  clock.pass(61 * SECOND);
+  await pass(61 * SECOND);
   const answer = await one.cache.get(question('a'), compute);
   t.strictSame([answer.state, textOf(answer)], ['miss', '{"run":2}']);
 });
 
-t.test('a request for an answer of now gets one, which is good for the others too', async (t) => {
-  const { clock, one, other } = await twoCaches(t);
+t.test('an answer ages by the clock of Redis, whatever the clocks of processes say', async (t) => {
+  const { one, other } = await twoCaches(t, server);
   const compute = counted();
-  const now = question('a', { refresh: true });
-  await one.cache.get(question('a'), compute);
-  clock.pass(SECOND);
-  const answers = await Promise.all([1, 2, 3].map(() => one.cache.get(now, compute)));
-  t.strictSame(answers.map(textOf), ['{"run":2}', '{"run":2}', '{"run":2}'], 'one computation for all three');
+  const { entry } = await one.cache.get(question('a'), compute);
   await one.cache.settle();
-  t.equal(textOf(await one.cache.get(question('a'), compute)), '{"run":2}');
-  t.equal(textOf(await other.cache.get(question('a'), compute)), '{"run":2}');
-  clock.pass(SECOND);
-  t.equal(textOf(await other.cache.get(now, compute)), '{"run":3}', 'and no older one will do');
-});
-
-t.test('a request for an answer of now does not take what another only looked up', async (t) => {
-  const { clock, one, other } = await twoCaches(t);
-  const compute = counted();
-  await one.cache.get(question('a'), compute);
-  await one.cache.settle();
-  clock.pass(SECOND);
-  const [plain, fresh] = await Promise.all([
-    other.cache.get(question('a'), compute),
-    other.cache.get(question('a', { refresh: true }), compute),
-  ]);
-  t.strictSame([textOf(plain), textOf(fresh)], ['{"run":1}', '{"run":2}']);
+  await age(server, 20 * SECOND);
+  const shared = await other.cache.get(question('a'), compute);
+  const ageMs = shared.now - shared.entry.computedAt;
+  t.ok(ageMs >= 20 * SECOND && ageMs < 50 * SECOND, `${ageMs} ms`);
+  t.equal(shared.entry.asOf, entry.asOf - 20 * SECOND);
 });
 
 t.test('where nothing new can be had the last answer goes out, up to its limit', async (t) => {
-  const { clock, one, other } = await twoCaches(t);
+  const { pass, one, other } = await twoCaches(t, server);
   const compute = counted();
   const fails = counted(() => {
     throw gone;
   });
   await one.cache.get(question('a'), compute);
   await one.cache.settle();
-  clock.pass(10 * 60 * SECOND);
+  await pass(10 * 60 * SECOND);
   const answer = await one.cache.get(question('a'), fails);
   t.strictSame([answer.state, textOf(answer)], ['error_stale', '{"run":1}']);
   t.equal((await one.cache.get(question('a'), fails)).state, 'error_stale');
   t.equal(fails.runs, 1, 'and nobody tries again at once');
-  clock.pass(SECOND);
+  await pass(SECOND);
   await one.cache.get(question('a'), fails);
   t.equal(fails.runs, 2, 'but a second later');
   t.equal((await other.cache.get(question('a'), fails)).state, 'error_stale', 'from Redis as well');
 
-  clock.pass(HOUR);
+  await pass(HOUR);
   await t.rejects(one.cache.get(question('a'), fails), { code: 'redis_unavailable' });
   t.equal(textOf(await one.cache.get(question('a'), compute)), '{"run":2}', 'all is well again');
 });
 
 t.test('an unexpected error is covered too, and without an earlier answer it is thrown', async (t) => {
-  const { clock, one } = await twoCaches(t);
+  const { pass, one } = await twoCaches(t, server);
   const fails = counted(() => {
     throw new TypeError('a fault');
   });
@@ -166,45 +149,15 @@ t.test('an unexpected error is covered too, and without an earlier answer it is 
   await t.rejects(one.cache.get(question('a'), fails), TypeError, 'and the lock does not stay behind');
   t.equal(fails.runs, 2);
   await one.cache.get(question('a'), counted());
-  clock.pass(10 * 60 * SECOND);
+  await pass(10 * 60 * SECOND);
   t.equal((await one.cache.get(question('a'), fails)).state, 'error_stale');
 });
 
-t.test('that there is no data is remembered for a moment, and any other refusal is not', async (t) => {
-  const { clock, one, other } = await twoCaches(t);
-  const none = counted(() => {
-    throw new Problem('no_data', 'nothing');
-  });
-  const refused = counted(() => {
-    throw new Problem('window_unsupported', 'not kept');
-  });
-  const rejected = await Promise.allSettled([1, 2].map(() => one.cache.get(question('a'), none)));
-  t.ok(rejected.every(({ status }) => status === 'rejected'));
-  await t.rejects(one.cache.get(question('a'), none), { code: 'no_data' });
-  t.equal(none.runs, 1);
-  t.strictSame(await one.tallies(), { miss: 1, coalesced: 1, negative: 1 });
-  await one.cache.settle();
-  t.equal((await other.cache.get(question('a'), counted())).state, 'miss', 'in this process only');
-  await other.cache.settle();
-  t.equal(
-    (await one.cache.get(question('a', { refresh: true }), counted())).state,
-    'miss',
-    'and not for ever',
-  );
-  clock.pass(5 * SECOND);
-  t.equal((await one.cache.get(question('a'), none)).state, 'hit_l1');
-
-  for (const runs of [1, 2]) {
-    await t.rejects(one.cache.get(question('b'), refused), { code: 'window_unsupported' });
-    t.equal(refused.runs, runs);
-  }
-});
-
 t.test('data that is gone takes the shared answer with it', async (t) => {
-  const { clock, one, other } = await twoCaches(t);
+  const { pass, one, other } = await twoCaches(t, server);
   await one.cache.get(question('a'), counted());
   await one.cache.settle();
-  clock.pass(10 * 60 * SECOND);
+  await pass(10 * 60 * SECOND);
   const none = () => Promise.reject(new Problem('no_data', 'nothing'));
   await t.rejects(one.cache.get(question('a'), none), { code: 'no_data' });
   await one.cache.settle();
@@ -215,7 +168,7 @@ t.test('data that is gone takes the shared answer with it', async (t) => {
 });
 
 t.test('hot questions are renewed before they are stale, the others are not', async (t) => {
-  const { clock, one, other } = await twoCaches(t);
+  const { pass, one, other } = await twoCaches(t, server);
   const compute = counted();
   const cold = counted();
   for (let i = 0; i < 5; i++) await one.cache.get(question('hot'), compute);
@@ -224,14 +177,14 @@ t.test('hot questions are renewed before they are stale, the others are not', as
   await one.cache.warm();
   await one.cache.settle();
   t.equal(compute.runs, 1, 'not while it is fresh for long');
-  clock.pass(26 * SECOND);
+  await pass(26 * SECOND);
   for (const process of [one, other]) {
     await process.cache.warm();
     await process.cache.settle();
   }
   t.equal(compute.runs, 2, 'by one of the processes');
   t.equal(cold.runs, 1);
-  clock.pass(20 * SECOND);
+  await pass(20 * SECOND);
   for (const process of [one, other]) {
     const answer = await process.cache.get(question('hot'), compute);
     t.strictSame([answer.state, textOf(answer)], ['hit_l1', '{"run":2}']);
@@ -239,7 +192,7 @@ t.test('hot questions are renewed before they are stale, the others are not', as
 });
 
 t.test('a round renews a bounded number of answers, the most asked first', async (t) => {
-  const { clock, one } = await twoCaches(t);
+  const { pass, one } = await twoCaches(t, server);
   const questions = Array.from({ length: 60 }, (_, i) => ({
     asks: 3 + (i % 30),
     compute: counted(),
@@ -248,7 +201,7 @@ t.test('a round renews a bounded number of answers, the most asked first', async
   for (const { asks, compute, name } of questions) {
     for (let i = 0; i < asks; i++) await one.cache.get(question(name), compute);
   }
-  clock.pass(26 * SECOND);
+  await pass(26 * SECOND);
   await one.cache.warm();
   await one.cache.settle();
   const renewed = questions.filter(({ compute }) => compute.runs === 2);
@@ -262,7 +215,7 @@ t.test('a round renews a bounded number of answers, the most asked first', async
   t.ok(questions.every(({ compute }) => compute.runs === 2));
 });
 
-t.test('switched off, every question is computed and Redis is not asked', async (t) => {
+t.test('switched off, every question is computed, and Redis is asked for the time only', async (t) => {
   const counter = await startTurnCounter(server);
   const { cache, stop } = await startCache(counter.socket, { enabled: false });
   t.teardown(async () => {
@@ -277,12 +230,12 @@ t.test('switched off, every question is computed and Redis is not asked', async 
   }
   await cache.warm();
   await cache.settle();
-  t.equal(counter.turns.length, 0);
+  t.equal(counter.turns.length, 2, 'once for each question');
 });
 
 t.test('a large answer stays with the process that computed it', async (t) => {
-  const { one, other } = await twoCaches(t);
-  const compute = counted(() => 'x'.repeat(300_000));
+  const { one, other } = await twoCaches(t, server);
+  const compute = counted(() => ({ text: 'x'.repeat(300_000) }));
   await one.cache.get(question('large'), compute);
   await one.cache.settle();
   t.equal((await one.cache.get(question('large'), compute)).state, 'hit_l1');
@@ -291,7 +244,7 @@ t.test('a large answer stays with the process that computed it', async (t) => {
 });
 
 t.test('everything in Redis expires', async (t) => {
-  const { one } = await twoCaches(t);
+  const { one } = await twoCaches(t, server);
   await one.cache.invalidate({ endpoint: 'test' });
   await one.cache.get(question('a'), counted());
   await one.cache.settle();

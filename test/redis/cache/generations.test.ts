@@ -56,6 +56,42 @@ t.test('an invalidation changes the generations of what it names, and of nothing
   }
 });
 
+t.test('late events change the generations of what is over, and of nothing else', async (t) => {
+  const { one, other } = await two();
+  const generations = (from: typeof one) => ({
+    'crm over': from.generationOf(['crm'], 'top', true),
+    'crm open': from.generationOf(['crm'], 'top'),
+    'erp over': from.generationOf(['erp'], 'top', true),
+    'both over': from.generationOf(['crm', 'erp'], 'top', true),
+    'all over': from.generationOf(['*'], 'top', true),
+    'all open': from.generationOf(['*'], 'top'),
+  });
+  await one.invalidate({ systems: ['another'] });
+  await other.look();
+  for (const [systems, hits] of [
+    [['crm'], ['crm over', 'both over', 'all over']],
+    [undefined, ['crm over', 'erp over', 'both over', 'all over']],
+  ] as const) {
+    const before = generations(one);
+    await one.invalidateClosed(systems);
+    const after = generations(one);
+    const names = Object.keys(after).filter((name) => Reflect.get(after, name) !== Reflect.get(before, name));
+    t.strictSame(names.sort(), [...hits].sort(), String(systems));
+    await other.look();
+    t.strictSame(generations(other), after, 'and so they do in other processes');
+  }
+});
+
+t.test('late events of ever so many systems keep the hash of counters small', async (t) => {
+  const { one } = await two();
+  const base = one.version.split('.')[0];
+  for (let i = 0; i < 5; i++) {
+    await one.invalidateClosed(Array.from({ length: 2_000 }, (_, n) => `system ${i} ${n}`));
+  }
+  t.ok((await redis.hlen(generationsKey)) < 300);
+  t.equal(one.version.split('.')[0], base, 'it did not have to begin anew');
+});
+
 t.test('a generation never comes back, even where the counters are lost', async (t) => {
   const { one } = await two();
   const seen = new Set([one.generationOf(['crm'], 'top')]);

@@ -12,14 +12,16 @@ const SECOND = 1_000;
 const timeoutMs = 500;
 
 /** A computation that needs Redis, as all questions do. */
-const computeOn = (redis: TestCache['redis']) => async (timeoutMs: number) => {
-  try {
-    return await readPipeline(redis, [call('ECHO', 'computed')], timeoutMs);
-  } catch (error) {
-    if (!isUnavailable(error as Error)) throw error;
-    throw new Problem('redis_unavailable', 'away', {}, { cause: error });
-  }
-};
+const computeOn =
+  (redis: TestCache['redis']) =>
+  async (timeoutMs: number): Promise<object> => {
+    try {
+      return await readPipeline(redis, [call('ECHO', 'computed')], timeoutMs);
+    } catch (error) {
+      if (!isUnavailable(error as Error)) throw error;
+      throw new Problem('redis_unavailable', 'away', {}, { cause: error });
+    }
+  };
 
 async function setUp(t: Pick<Test, 'teardown'>) {
   const first = await startRedis();
@@ -110,7 +112,7 @@ t.test('a Redis that takes no writes costs the sharing, not the answers', async 
 
 t.test('a computation that takes too long is a 503 in time', async (t) => {
   const { cache } = await setUp(t);
-  const never = () => new Promise(() => {});
+  const never = () => new Promise<object>(() => {});
   const [refused, ms] = await timed(() => cache.get(question('a'), never).catch((error) => error));
   t.hasStrict(refused, { code: 'redis_unavailable' });
   t.ok(ms < 1_000, `${ms} ms`);

@@ -4,12 +4,11 @@ import t from 'tap';
 import { createEntry } from '../../../src/cache/entry.js';
 import { createMemory } from '../../../src/cache/memory.js';
 import { openPolicies } from '../../../src/cache/policies.js';
-import { Problem } from '../../../src/errors.js';
 import { createMetrics } from '../../../src/metrics.js';
 import { seededRandom } from '../../support/random.js';
 
 const [times] = openPolicies;
-const entry = (text: string) => createEntry(text, 0, times);
+const entry = (text: string) => createEntry(text, { asOf: 0, at: 0 }, times);
 
 function create(bytesMax: number) {
   const metrics = createMetrics();
@@ -27,7 +26,7 @@ t.test('it never holds more bytes than allowed, whatever comes', async (t) => {
   for (let i = 0; i < 5_000; i++) {
     const key = `key ${Math.floor(random() * 100)}`;
     const size = Math.floor(random() * 5_000);
-    if (random() < 0.1) memory.set(key, { problem: new Problem('no_data', 'x'.repeat(size)), freshUntil: 1 });
+    if (random() < 0.1) memory.drop(key);
     else if (random() < 0.5) memory.set(key, entry('x'.repeat(size)));
     else memory.get(key);
     const held = memory.peek(key);
@@ -86,12 +85,4 @@ t.test('a form of what has been replaced meanwhile is handed out and not counted
   const bytes = memory.bytes;
   t.equal(gunzipSync(await asked).length, 5_000);
   t.equal(memory.bytes, bytes);
-});
-
-t.test('that there is no data is held, and is no answer', async (t) => {
-  const { memory } = create(10_000);
-  const negative = { problem: new Problem('no_data', 'none'), freshUntil: 5 };
-  memory.set('a', negative);
-  t.equal(memory.get('a'), negative);
-  t.equal(memory.peek('a'), undefined);
 });
