@@ -15,6 +15,10 @@
  * The first holds from about n = 2 m on; below, the second is the smaller one. Example: 1,000 distinct users
  * have a standard error of 0.56%, so 95% of such answers lie between 989 and 1,011.
  *
+ * The 95% interval is rounded outward. An estimate of few values misses by whole collisions, so an interval narrower
+ * than one value would hold the truth only where nothing collided: 94% of the time at 47 values, 91% at 128. Rounded
+ * outward it holds the truth at least 95% of the time at every size; 95.5% of the time, the least, near 4,000 values.
+ *
  * Where Redis cannot make the union (systems on several nodes of a cluster), the process reads the stored bytes
  * and makes it itself, to the very number that `PFCOUNT` would give. Source: redis/src/hyperloglog.c.
  *
@@ -39,7 +43,7 @@ const errorsFor95 = 1.96;
 interface DistinctBounds {
   /** Relative, 0.0081 for 0.81%. */
   standardError: number;
-  /** The 95% interval, whole numbers. */
+  /** The 95% interval, in whole numbers; `lower` is at least 1 where anything was counted. */
   lower: number;
   upper: number;
 }
@@ -58,8 +62,8 @@ export function distinctBounds(count: number): DistinctBounds {
   const halfWidth = errorsFor95 * standardError * count;
   return {
     standardError,
-    lower: Math.max(0, Math.round(count - halfWidth)),
-    upper: Math.round(count + halfWidth),
+    lower: Math.max(Math.min(count, 1), Math.floor(count - halfWidth)),
+    upper: Math.ceil(count + halfWidth),
   };
 }
 

@@ -28,7 +28,8 @@ t.test('nothing seen is nothing, without an interval', async (t) => {
 });
 
 t.test('the interval holds whole numbers around the count', async (t) => {
-  t.match(distinctBounds(1), { lower: 1, upper: 1 });
+  t.match(distinctBounds(1), { lower: 1, upper: 2 });
+  t.match(distinctBounds(33), { lower: 32, upper: 34 });
   t.match(distinctBounds(1_000), { lower: 989, upper: 1_011 });
   t.match(distinctBounds(1_000_000), { lower: 984_075, upper: 1_015_925 });
   for (const count of [1, 2, 10, 47, 999, 12_345, 1e7]) {
