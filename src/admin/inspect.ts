@@ -4,13 +4,14 @@
  * top lists the counts alone, of the others there is nothing to show but numbers.
  *
  * What cannot be decoded, because a later version wrote it or it is no sketch, is a clear error and no guess. Cost: a
- * few commands on the one key; none reads more than a megabyte, of a Bloom filter only the header.
+ * few commands on the one key; none reads more than a megabyte, of a Bloom filter only the first 11 KB.
  */
 import { Problem } from '../errors.js';
 import { type ParsedKey, parseKey, type SketchKind } from '../redis/keys.js';
 import { type Call, call, readPipeline, toProblem } from '../redis/pipeline.js';
 import { parseRecord } from '../redis/system-record.js';
-import { bloomHeaderBytes, bloomLayers, decodeBloomHeader, falsePositiveRate } from '../sketches/bloom.js';
+import { bloomLayers, decodeBloomHeader } from '../sketches/bloom.js';
+import { bloomStartBytes, falsePositiveRate } from '../sketches/bloom-rate.js';
 import {
   countMinHeaderBytes,
   countMinLayers,
@@ -57,14 +58,14 @@ const hll = look<[Buffer]>(
 );
 
 const bloom = look<[Buffer]>(
-  (key) => [binary(call('GETRANGE', key, 0, bloomHeaderBytes - 1))],
-  ([header]) => {
-    const { counts, saturated } = decodeBloomHeader(header);
+  (key) => [binary(call('GETRANGE', key, 0, bloomStartBytes(1) - 1))],
+  ([start]) => {
+    const { counts, saturated } = decodeBloomHeader(start);
     const layers = counts.map((values, layer) => {
       const { blocks, capacity } = bloomLayers[layer];
       return { blocks, values, capacity, fill: values / capacity };
     });
-    return { layers, false_positive_rate: falsePositiveRate(counts), saturated };
+    return { layers, false_positive_rate: falsePositiveRate(start), saturated };
   },
 );
 

@@ -3,7 +3,7 @@
  * the same round trip, and the answers are put together so that the bound holds for all of them. An item that is
  * nobody's id has one form, and costs what it costs.
  */
-import { combineRates } from '../sketches/bloom.js';
+import { combineRates } from '../sketches/bloom-rate.js';
 import { askFrequency, type Frequency } from './frequency-questions.js';
 import { askItemCount, type ItemCount } from './list-questions.js';
 import type { Place } from './place.js';

@@ -5,13 +5,8 @@
 import { sketchKey } from '../redis/keys.js';
 import { call, callScript } from '../redis/pipeline.js';
 import { scripts } from '../redis/scripts.js';
-import {
-  bloomKeyBytes,
-  combineRates,
-  decodeBloomHeader,
-  falsePositiveRate,
-  writeBloomKey,
-} from '../sketches/bloom.js';
+import { bloomKeyBytes, decodeBloomHeader, writeBloomKey } from '../sketches/bloom.js';
+import { bloomStartBytes, combineRates, falsePositiveRate } from '../sketches/bloom-rate.js';
 import { createRegisters, distinctBounds, estimate, mergeHll } from '../sketches/hyperloglog.js';
 import { keysBySystem, type Place } from './place.js';
 import type { Question } from './question.js';
@@ -55,7 +50,7 @@ export function askDistinct(metric: string, places: readonly Place[]): Question<
 
 export interface Membership {
   found: boolean;
-  /** Chance that a value never written would be found. */
+  /** Chance that a value never written would be found in these filters, at most. */
   falsePositiveRate: number;
   /** A filter has taken more than it was made for, so its rate is above the aim. */
   saturated: boolean;
@@ -68,16 +63,16 @@ export function askMembership(metric: string, value: string, places: readonly Pl
   writeBloomKey(value, bloomKey, 0);
   const keys = keysBySystem(places, ({ system, bucket }) => sketchKey(system, 'bloom', metric, bucket));
   const script = scripts['check-membership-n'];
+  const startBytes = bloomStartBytes(places.length);
   return {
-    calls: keys.map((own) => callScript(script, own, [bloomKey], true)),
+    calls: keys.map((own) => callScript(script, own, [bloomKey, startBytes], true)),
     decode(replies) {
-      const filters = replies.flat() as (Buffer | [found: number, header: Buffer])[];
+      const filters = replies.flat() as (Buffer | [found: number, start: Buffer])[];
       const present = filters.filter((filter): filter is [number, Buffer] => Array.isArray(filter));
-      const headers = present.map(([, header]) => decodeBloomHeader(header));
       return {
         found: present.some(([found]) => found === 1),
-        falsePositiveRate: combineRates(headers.map(({ counts }) => falsePositiveRate(counts))),
-        saturated: headers.some(({ saturated }) => saturated),
+        falsePositiveRate: combineRates(present.map(([, start]) => falsePositiveRate(start))),
+        saturated: present.some(([, start]) => decodeBloomHeader(start).saturated),
         exists: filters.map((filter) => Array.isArray(filter)),
       };
     },

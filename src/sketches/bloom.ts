@@ -1,12 +1,14 @@
 /**
  * Membership: a scalable split-block Bloom filter. "Was this user here on that day?" No means no; yes is
- * wrong at a known rate, which stays under 0.1% however many values come, up to the last layer.
+ * wrong at a rate that the answer states (bloom-rate.ts), and that stays under 0.1% for every filter, however many
+ * values come, up to the last layer.
  *
  * Why split blocks: a value touches one block of 32 bytes (8 words of 32 bits, one bit in each), so Lua adds
  * it with one GETRANGE and one SETRANGE. Why layers: a filter must know its size beforehand, a system does
- * not. 40 users a day cost 552 bytes, millions grow into more layers, each 4 times the one before. Layer i
- * aims at 0.0003 / 2^i (Almeida et al. 2007). That adds up to 0.06%, not 0.1%: the few blocks of a first layer
- * fill unevenly, and the rate of one filter scatters around the mean by a fifth of it.
+ * not. 40 users a day cost 552 bytes, millions grow into more layers, each 4 times the one before, whose rates fall
+ * by half (Almeida et al. 2007). On average they add up to 0.024%, not 0.1%: the few blocks of the first two layers fill
+ * unevenly, and a single filter may have many times their average. So these aim lower: the worst of 30 million
+ * simulated filters has 0.065% (ADR 6).
  *
  * Layout, one Redis string per system, metric and day; the blob is the sketch, so there is no encode step:
  *
@@ -18,19 +20,17 @@
  * the newest layer, counts it and appends an empty layer once the count reaches the capacity. After 8 layers
  * (11 MB, 1.7 million values) the last one takes everything: `saturated`, and the answered rate rises.
  *
- * Block layout, salts and hash are those of the Apache Parquet Bloom filter specification. The rate of a
- * split-block filter is a Poisson mixture over block loads (Putze, Sanders, Singler 2007). Example: 16 blocks
- * with 191 values hold 12 a block on average, and a foreign value meets 8 set bits in 0.03% of cases.
+ * Block layout, salts and hash are those of the Apache Parquet Bloom filter specification.
  */
 import { envelopeBytes, readEnvelope, SketchFormatError, writeEnvelope } from './envelope.js';
 import { hash64 } from './hash.js';
+import { blockBytes, splitBlockRate, wordsPerBlock } from './split-block.js';
 
-const blockBytes = 32;
-const wordsPerBlock = 8;
-const layersMax = 8;
 const firstLayerBlocks = 16;
 const layerGrowth = 4;
-const firstLayerRate = 0.0003;
+/** What each layer aims at. A change is none of the format: a layer ends where its writer begins the next. */
+const layerRates = [1e-5, 7.5e-5, 7.5e-5, 3.75e-5, 1.875e-5, 9.375e-6, 4.6875e-6, 2.34375e-6];
+const layersMax = layerRates.length;
 const countMax = 0xffffffff;
 const layersOffset = envelopeBytes;
 const countsOffset = 8;
@@ -45,31 +45,7 @@ export const bloomEnvelope: Buffer = writeEnvelope('bloom', Buffer.alloc(envelop
 /** Bytes of a value on its way to Lua: u32 LE block selector, then the bit number (0..31) of each word. */
 export const bloomKeyBytes = 4 + wordsPerBlock;
 
-/** The rate at which a layer of `blocks` with `count` values says yes to a foreign one. */
-export function splitBlockRate(count: number, blocks: number): number {
-  const load = count / blocks;
-  const mode = Math.floor(load);
-  const negligible = 1e-18;
-  let hits = 0;
-  let total = 0;
-  // Poisson weights relative to that of the mode, so that no exponential can underflow at a high load.
-  for (let j = mode, weight = 1; weight > negligible; weight *= load / ++j) {
-    hits += weight * blockRate(j);
-    total += weight;
-  }
-  for (let j = mode, weight = mode / load; j > 0 && weight > negligible; weight *= j / load) {
-    hits += weight * blockRate(--j);
-    total += weight;
-  }
-  return hits / total;
-}
-
-/** The same for one block that holds `load` values: a set bit in all 8 words. */
-function blockRate(load: number): number {
-  return (1 - (1 - 1 / 32) ** load) ** wordsPerBlock;
-}
-
-/** The largest number of values for which a layer stays at or under `rate`. */
+/** The largest number of values for which a layer stays at or under `rate` on average. */
 function capacityOf(blocks: number, rate: number): number {
   let fits = 0;
   let tooMany = blocks * blockBytes * 8;
@@ -81,14 +57,15 @@ function capacityOf(blocks: number, rate: number): number {
   return fits;
 }
 
-/** The layers: blocks, where they start in the string, and how many values they take. */
-export const bloomLayers = Array.from({ length: layersMax }, (_, layer) => {
+/** The layers: blocks, where they start in the string, the rate aimed at, and how many values they take for that. */
+export const bloomLayers = layerRates.map((rate, layer) => {
   const blocks = firstLayerBlocks * layerGrowth ** layer;
   const blocksBefore = (blocks - firstLayerBlocks) / (layerGrowth - 1);
   return {
     blocks,
     offsetBytes: bloomHeaderBytes + blocksBefore * blockBytes,
-    capacity: capacityOf(blocks, firstLayerRate / 2 ** layer),
+    rate,
+    capacity: capacityOf(blocks, rate),
   };
 });
 
@@ -113,7 +90,7 @@ interface BloomHeader {
   layers: number;
   /** Values inserted, one number for each layer there is. */
   counts: number[];
-  /** The last layer is over its capacity: the rate is no longer under 0.1%. */
+  /** The last layer is over its capacity: the rate may be over 0.1%. */
   saturated: boolean;
 }
 
@@ -147,7 +124,7 @@ export function createBloom(): Buffer {
 
 const key = Buffer.alloc(bloomKeyBytes);
 
-/** True if `value` was added, or, at `falsePositiveRate`, if it was not. */
+/** True if `value` was added, or, at the rate of false positives, if it was not. */
 export function bloomHas(bloom: Buffer, value: string): boolean {
   writeBloomKey(value, key, 0);
   return hasKey(bloom);
@@ -169,7 +146,7 @@ export function addToBloom(bloom: Buffer, value: string): Buffer {
 
 /**
  * The filter of the values of both: layers are OR-ed, counts added. A value in both is counted twice, so the
- * rate that follows from the counts is an upper bound.
+ * counts are upper bounds.
  */
 export function mergeBloom(a: Buffer, b: Buffer): Buffer {
   const [shorter, longer] = a.length < b.length ? [a, b] : [b, a];
@@ -179,17 +156,6 @@ export function mergeBloom(a: Buffer, b: Buffer): Buffer {
     addCount(merged, layer, count);
   });
   return withRoom(merged);
-}
-
-/** The rate of a wrong yes, from the insert counts of the layers: 1 - (1 - p0)(1 - p1)... */
-export function falsePositiveRate(layerCounts: readonly number[]): number {
-  return combineRates(layerCounts.map((count, layer) => splitBlockRate(count, bloomLayers[layer].blocks)));
-}
-
-/** The rate at which at least one of several filters says a wrong yes, for example those of several days. */
-export function combineRates(rates: readonly number[]): number {
-  // Sums of logarithms keep the digits that 1 - (1 - p) would lose for small p.
-  return -Math.expm1(rates.reduce((sum, rate) => sum + Math.log1p(-rate), 0));
 }
 
 function hasKey(bloom: Buffer): boolean {
