@@ -26,6 +26,7 @@ import { redisStats } from './health/redis-stats.js';
 import healthRoutes from './health/routes.js';
 import { createMetrics } from './metrics.js';
 import access, { requires } from './plugins/access.js';
+import { createClientAddresses } from './plugins/client-address.js';
 import compression from './plugins/compression.js';
 import connectionBounds from './plugins/connection-bounds.js';
 import docs from './plugins/docs.js';
@@ -41,7 +42,7 @@ import securityHeaders from './plugins/security-headers.js';
 import stop from './plugins/stop.js';
 import tracing from './plugins/tracing.js';
 import unreadBodies from './plugins/unread-bodies.js';
-import type { RedisAddress } from './redis/connection.js';
+import type { RedisAddress } from './redis/address.js';
 import { createRollups } from './rollups/rounds.js';
 import { createRemoval } from './subjects/removal.js';
 import subjectsRoutes from './subjects/routes.js';
@@ -162,6 +163,7 @@ function closeWith(app: FastifyInstance, parts: Parts): void {
 /** What every request passes, in this order. */
 async function registerPlugins(app: FastifyInstance, parts: Parts): Promise<void> {
   const { config, keys, limits, clock, metrics } = parts;
+  const addressOf = createClientAddresses();
   await app.register(unreadBodies);
   await app.register(openapi);
   await app.register(errors);
@@ -174,9 +176,9 @@ async function registerPlugins(app: FastifyInstance, parts: Parts): Promise<void
   await app.register(securityHeaders);
   await app.register(connectionBounds, { connectionsMax: parts.connectionsMax, metrics });
   if (limits?.policies.address) {
-    await app.register(addressGuard, { limiter: limits.limiter, limit: limits.policies.address });
+    await app.register(addressGuard, { limiter: limits.limiter, limit: limits.policies.address, addressOf });
   }
-  await app.register(access, { keys, attempts: createAttempts(clock), metrics });
+  await app.register(access, { keys, attempts: createAttempts(clock), addressOf, metrics });
   await app.register(stop);
   await app.register(metricsPlugin, { metrics });
   if (limits) {

@@ -30,6 +30,7 @@ import { Problem, type ProblemCode } from '../errors.js';
 import type { Metrics } from '../metrics.js';
 import { anyone, nobody, type Principal, type Scope } from '../principal.js';
 import { addProblems } from '../problem-schema.js';
+import type { AddressOf } from './client-address.js';
 
 export type Access = 'open' | 'key' | Scope;
 
@@ -94,18 +95,19 @@ const challengeOf = (access: Access): string =>
 interface AccessOptions {
   keys: Keys;
   attempts: Attempts;
+  addressOf: AddressOf;
   metrics: Pick<Metrics, 'accessRefused'>;
 }
 
 export default fp(
-  async (app: FastifyInstance, { keys, attempts, metrics }: AccessOptions) => {
+  async (app: FastifyInstance, { keys, attempts, addressOf, metrics }: AccessOptions) => {
     app.decorateRequest('principal');
     const settle = (request: { principal: Principal }, principal: Principal) => {
       request.principal = principal;
     };
 
     function refuse(request: FastifyRequest, reply: FastifyReply, problem: Problem, access: Access): Problem {
-      if (attempts.isTooMany(request.ip)) {
+      if (attempts.isTooMany(addressOf(request))) {
         const detail = `this address was refused more than ${attemptsMax} times; a valid key still enters`;
         return new Problem('too_many_attempts', detail);
       }

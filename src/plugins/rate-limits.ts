@@ -3,14 +3,11 @@
  * known after its body is read, so events/routes.ts asks for that itself (`createEventCharges`).
  *
  * The guard comes before anything else is done for a request, so that neither a wrong key nor a path that does not exist
- * is free. Paths that tell how the service is stay open, so that no noisy neighbour makes it look dead. An IPv6 address
- * stands for its /64, which one customer has for himself: that is how @fastify/rate-limit tells addresses apart. Its
- * hook is not used, since it makes promises for every request where our buckets answer at once.
+ * is free. Paths that tell how the service is stay open, so that no noisy neighbour makes it look dead. The hook of
+ * @fastify/rate-limit is not used, since it makes promises for every request where our buckets answer at once.
  *
  * Every answer that a limit was asked for says what is left (limits/fields.ts).
  */
-import { isIP } from 'node:net';
-import { normalizeIP } from '@fastify/rate-limit';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
 
@@ -18,10 +15,10 @@ import type { Problem } from '../errors.js';
 import { rateField, refusal } from '../limits/fields.js';
 import type { Decision, Limiter } from '../limits/limiter.js';
 import type { Limit, LimitOf } from '../limits/policies.js';
+import type { AddressOf } from './client-address.js';
 
 const openPaths = new Set(['/livez', '/readyz', '/metrics', '/api/v1/events/health']);
 const questionPaths = /^\/api\/v1\/(?:compliance|systems)\b/;
-const IPV6_PREFIX_BITS = 64;
 
 /** Adds the items of a decision to the fields that tell of limits. @returns the problem that it is, if any */
 function tell(reply: FastifyReply, decision: Decision, policies: string, rates: string): Problem | undefined {
@@ -49,32 +46,15 @@ function spend(
   else done(tellMore(reply, decided));
 }
 
-const ADDRESSES_MAX = 10_000;
-
-/** Tells the client's address. What a proxy names may be no address at all. */
-function createAddresses() {
-  /** To read an address takes as long as to decide about it, and most requests come from where others came from. */
-  const seen = new Map<string, string>();
-  return ({ ip, socket }: FastifyRequest): string => {
-    let address = seen.get(ip);
-    if (address !== undefined) return address;
-    if (!isIP(ip)) return normalizeIP(socket.remoteAddress ?? '', IPV6_PREFIX_BITS);
-    address = normalizeIP(ip, IPV6_PREFIX_BITS);
-    if (seen.size >= ADDRESSES_MAX) seen.clear();
-    seen.set(ip, address);
-    return address;
-  };
-}
-
 interface GuardOptions {
   limiter: Limiter;
   limit: Limit;
+  addressOf: AddressOf;
 }
 
 /** Limits the requests of each client address. To be registered before anything that a request may cost. */
 export const addressGuard = fp(
-  async (app: FastifyInstance, { limiter, limit }: GuardOptions) => {
-    const addressOf = createAddresses();
+  async (app: FastifyInstance, { limiter, limit, addressOf }: GuardOptions) => {
     app.addHook('onRequest', (request, reply, done) => {
       if (openPaths.has(request.routeOptions.url ?? '')) return done();
       spend(limiter.take(limit, addressOf(request), 1), reply, done);

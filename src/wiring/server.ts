@@ -1,8 +1,8 @@
 /** The HTTP server, before it has any route: limits, ids of requests, and what answers where nothing of ours does. */
-import { isIP } from 'node:net';
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import Fastify, { type FastifyBaseLogger, LogController } from 'fastify';
 import type { Config } from '../config.js';
+import { readTrustProxy } from '../plugins/client-address.js';
 import { answerClientErrors } from '../plugins/client-errors.js';
 import { sendFrameworkError } from '../plugins/errors.js';
 
@@ -11,20 +11,6 @@ const PARAM_CHARACTERS_MAX = 3 * 512;
 
 /** Of everything but events, whose routes have a limit of their own. */
 const BODY_BYTES_MAX = 2 * 1024 ** 2;
-
-const namedProxies = ['loopback', 'linklocal', 'uniquelocal'];
-
-/** The proxies that are believed; false: none. @throws Error that names the setting */
-function readTrustProxy(setting: string): false | string[] {
-  const proxies = setting.split(',').map((part) => part.trim());
-  for (const proxy of proxies) {
-    const [address] = proxy.split('/');
-    if (setting !== '' && !isIP(address) && !namedProxies.includes(proxy)) {
-      throw new Error(`TRUST_PROXY: "${proxy}" is no address`);
-    }
-  }
-  return setting !== '' && proxies;
-}
 
 const requestIdPattern = /^[\w.:-]{1,128}$/;
 

@@ -8,6 +8,7 @@ import { openKeys } from '../../src/access/keys.js';
 import { systemClock } from '../../src/clock.js';
 import { createMetrics } from '../../src/metrics.js';
 import access, { requires } from '../../src/plugins/access.js';
+import { createClientAddresses } from '../../src/plugins/client-address.js';
 import { startApp } from '../support/app.js';
 import { compliance, event, get, json, postRows, send } from '../support/http.js';
 import { bearer, environmentOf, makeKey } from '../support/keys.js';
@@ -150,6 +151,21 @@ t.test(
   },
 );
 
+t.test('what one client behind a proxy is refused too often is a 429, whatever its port is', async (t) => {
+  const base = await freshApp(t, { TRUST_PROXY: '127.0.0.1' });
+  const statusFrom = async (address: string) =>
+    (await sendAs(base, ask1, { 'x-api-key': 'wrong', 'x-forwarded-for': address })).status;
+  for (const [one, other] of [
+    ['203.0.113.8', '203.0.113.9:4000'],
+    ['[2001:db8:1:2::8]', '2001:db8:1:3::8'],
+  ]) {
+    for (let i = 0; i < attemptsMax; i++) t.equal(await statusFrom(`${one}:${4_000 + i}`), 401);
+    t.equal(await statusFrom(`${one}:5000`), 429);
+    t.equal(await statusFrom(one), 429, 'and where it has none');
+    t.equal(await statusFrom(other), 401, 'another client is not');
+  }
+});
+
 t.test('refusals are counted by reason', async (t) => {
   const base = await freshApp(t);
   await sendAs(base, ask1, {});
@@ -173,7 +189,12 @@ t.test('a route that nobody has decided about ends the start', async (t) => {
   const keys = await openKeys({ file, isFileNamed: true, environment: '', clock: systemClock, log });
   const app = Fastify();
   t.teardown(() => app.close());
-  await app.register(access, { keys, attempts: createAttempts(systemClock), metrics: createMetrics() });
+  await app.register(access, {
+    keys,
+    attempts: createAttempts(systemClock),
+    addressOf: createClientAddresses(),
+    metrics: createMetrics(),
+  });
   await app.register(requires('open', async (scope) => void scope.get('/decided', async () => 'yes')));
   app.get('/forgotten', async () => 'no');
   await t.rejects(async () => app.ready(), { message: 'GET /forgotten does not say who may enter' });

@@ -119,11 +119,22 @@ t.test('every client address has a limit of its own', async (t) => {
     t.ok(statuses.filter((status) => status === 429).length > 5, `${statuses}`);
   });
 
+  t.test('clients are told apart by their addresses, and by no port that a proxy adds', async (t) => {
+    for (let i = 1; i <= 5; i++) {
+      const headers = from(`203.0.113.1${i}:4000${i}`);
+      t.equal((await send(base, { path: question, headers })).status, 200);
+    }
+  });
+
   t.test('an IPv6 network of 64 bits counts as one, and a mapped IPv4 address as itself', async (t) => {
     for (const [one, other, same] of [
       ['2001:db8:1:2::1', '2001:db8:1:2:ffff::9', true],
       ['2001:db8:1:3::1', '2001:db8:1:4::1', false],
       ['::ffff:192.0.2.77', '192.0.2.77', true],
+      ['192.0.2.78:40001', '192.0.2.78:40002', true],
+      ['192.0.2.79:40001', '192.0.2.80:40001', false],
+      ['[2001:db8:1:5::1]:40001', '2001:db8:1:5::2', true],
+      ['192.0.2.81:1, 127.0.0.1:40001', '192.0.2.81:2, [::ffff:127.0.0.1]:40002', true],
     ] as const) {
       const name = `${one} and ${other}`;
       const addresses = Array.from({ length: 30 }, (_, i) => (i % 2 ? one : other));

@@ -9,7 +9,7 @@ import { pino } from 'pino';
 import { buildApp } from '../../src/app.js';
 import type { Clock } from '../../src/clock.js';
 import { type Config, loadConfig } from '../../src/config.js';
-import type { RedisAddress } from '../../src/redis/connection.js';
+import type { RedisAddress } from '../../src/redis/address.js';
 import { startRedis, type TestRedis } from './redis-server.js';
 
 export interface TestApp {
