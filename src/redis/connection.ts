@@ -6,9 +6,8 @@
  * is none. Both are switched off: the first would count events twice and report success, the second would
  * hold events nobody has acknowledged. What cannot be sent now fails now, and the sender tries again.
  *
- * Redis away: a new connection is tried after pauses that double, half of each left to chance. One that is accepted and then hears nothing
- * (packets vanish, or the data is still being loaded) is given up after the time that connecting may take; ioredis by
- * itself would wait for the first reply for as long as the socket lives. The log tells of a loss once, not of every try.
+ * Redis away: a new connection is tried after pauses that double, half of each left to chance, and one that takes too
+ * long is given up (opening.ts). The log tells of a loss once, not of every try.
  * Each connection has a circuit breaker (breaker.ts) that pipeline.ts asks before it sends anything.
  */
 
@@ -19,6 +18,7 @@ import type { Config } from '../config.js';
 import type { Metrics } from '../metrics.js';
 import { type RedisAddress, sentinelOptions } from './address.js';
 import { breakers, createBreaker } from './breaker.js';
+import { watchOpening } from './opening.js';
 import { scripts } from './scripts.js';
 
 /** Whoever does not answer commands in time is not waited for when he is left. */
@@ -56,7 +56,7 @@ function optionsOf({ name, limits, random = Math.random }: ConnectionDependencie
   return {
     protocol: 2,
     connectionName: `papertrail-${name}`,
-    connectTimeout: connectTimeoutMs,
+    connectTimeout: 0, // opening.ts keeps the time
     keepAlive: keepAliveMs,
     disconnectTimeout: DISCONNECT_MS_MAX,
     noDelay: true,
@@ -103,7 +103,6 @@ export function createConnection(dependencies: ConnectionDependencies): Redis {
 
 /** Gives up a connection that hears nothing, and tells what becomes of it, everything once. */
 function watch(redis: Redis, { name, limits, metrics, log }: ConnectionDependencies): void {
-  let greeting: NodeJS.Timeout | undefined;
   let isUp = false;
   let told = '';
   function fail(error: Error & { code?: string }): void {
@@ -113,19 +112,12 @@ function watch(redis: Redis, { name, limits, metrics, log }: ConnectionDependenc
     told = error.message;
   }
   redis.on('error', fail);
-  redis.on('connect', () => {
-    greeting = setTimeout(() => {
-      fail(new Error('connected, but there is no answer, or it is still loading'));
-      redis.disconnect(true);
-    }, limits.connectTimeoutMs);
-  });
-  redis.on('close', () => clearTimeout(greeting));
+  watchOpening(redis, { timeoutMs: limits.connectTimeoutMs, onTimeout: fail });
   redis.on('reconnecting', () => {
     if (isUp) log.warn({ connection: name }, 'redis: the connection is lost');
     isUp = false;
   });
   redis.on('ready', () => {
-    clearTimeout(greeting);
     isUp = true;
     told = '';
     log.info({ connection: name }, 'redis: connected');

@@ -19,6 +19,7 @@ import { tracingChannel } from 'node:diagnostics_channel';
 import type { Redis } from 'ioredis';
 import { Problem } from '../errors.js';
 import { BreakerOpenError, breakers } from './breaker.js';
+import { startDeadline } from './deadline.js';
 import { faultOf } from './faults.js';
 import { type Script, scriptBySha } from './scripts.js';
 
@@ -152,9 +153,9 @@ async function exchangeAll(redis: Redis, calls: readonly Call[]): Promise<Outcom
 }
 
 async function exchange(redis: Redis, calls: readonly Call[], timeoutMs: number): Promise<Outcome[]> {
-  const timer = setTimeout(() => renew(redis), timeoutMs);
+  const endDeadline = startDeadline(timeoutMs, () => renew(redis));
   const outcomes = await (calls.length === 1 ? exchangeOne(redis, calls[0]) : exchangeAll(redis, calls));
-  clearTimeout(timer);
+  endDeadline();
   return outcomes;
 }
 

@@ -10,6 +10,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join, relative } from 'node:path';
 import { Redis } from 'ioredis';
+import { within } from '../deadline.js';
 
 /** Options for ioredis. */
 export type LocalConnection = { path: string } | { host: string; port: number };
@@ -56,13 +57,12 @@ export async function askServer(
     enableReadyCheck: false,
     maxRetriesPerRequest: 0,
     retryStrategy: () => null,
-    connectTimeout: answerMs,
-    commandTimeout: answerMs,
+    connectTimeout: 0, // the timers of ioredis do not look again (deadline.ts)
   });
   client.on('error', () => {});
   try {
-    await client.connect();
-    return await client.call(command, ...values);
+    await within(client.connect(), answerMs);
+    return await within(client.call(command, ...values), answerMs);
   } finally {
     client.disconnect();
   }
