@@ -9,6 +9,8 @@
  * Redis away: a new connection is tried after pauses that double, half of each left to chance, and one that takes too
  * long is given up (opening.ts). The log tells of a loss once, not of every try.
  * Each connection has a circuit breaker (breaker.ts) that pipeline.ts asks before it sends anything.
+ *
+ * A connection whose handshake is refused is not used: ioredis would go on after a refused SELECT, in database 0.
  */
 
 import type { FastifyBaseLogger } from 'fastify';
@@ -16,8 +18,8 @@ import { Redis, type RedisOptions } from 'ioredis';
 import { type Clock, monotonicClock } from '../clock.js';
 import type { Config } from '../config.js';
 import type { Metrics } from '../metrics.js';
-import { type RedisAddress, sentinelOptions } from './address.js';
 import { breakers, createBreaker } from './breaker.js';
+import { isDatabaseRefused } from './database.js';
 import { watchOpening } from './opening.js';
 import { scripts } from './scripts.js';
 
@@ -26,7 +28,6 @@ const DISCONNECT_MS_MAX = 100;
 const RECONNECT_MS_MIN = 25;
 
 export type ConnectionName = 'write' | 'read' | 'background' | 'limits';
-export type { RedisAddress };
 
 /** What of the settings is about connections. */
 export const connectionLimits = (config: Config) => ({
@@ -38,7 +39,8 @@ export const connectionLimits = (config: Config) => ({
 });
 
 export interface ConnectionDependencies {
-  address: RedisAddress;
+  /** Where the server is, as ioredis takes it. */
+  address: RedisOptions;
   name: ConnectionName;
   limits: ReturnType<typeof connectionLimits>;
   metrics: Metrics;
@@ -49,7 +51,7 @@ export interface ConnectionDependencies {
   random?: () => number;
 }
 
-function optionsOf({ name, limits, random = Math.random }: ConnectionDependencies): RedisOptions {
+function optionsOf({ address, name, limits, random = Math.random }: ConnectionDependencies): RedisOptions {
   const { connectTimeoutMs, keepAliveMs, reconnectMsMax } = limits;
   const pauseMs = (attempt: number) =>
     Math.min(RECONNECT_MS_MIN * 2 ** attempt, reconnectMsMax) * (0.5 + random() / 2);
@@ -66,22 +68,14 @@ function optionsOf({ name, limits, random = Math.random }: ConnectionDependencie
     retryStrategy: pauseMs,
     sentinelRetryStrategy: pauseMs,
     sentinelCommandTimeout: connectTimeoutMs,
+    ...address,
   };
 }
 
-function connect(address: RedisAddress, options: RedisOptions): Redis {
-  if (typeof address !== 'string') return new Redis({ ...options, ...address });
-  const sentinels = sentinelOptions(address);
-  return sentinels ? new Redis({ ...options, ...sentinels }) : new Redis(address, options);
-}
-
-/**
- * Opens a connection that keeps itself up. It starts at once; `ready` is emitted at every (re)connect.
- * @throws Error where the address cannot be read
- */
+/** Opens a connection that keeps itself up. It starts at once; `ready` is emitted at every (re)connect. */
 export function createConnection(dependencies: ConnectionDependencies): Redis {
-  const { address, name, limits, log, clock = monotonicClock, random = Math.random } = dependencies;
-  const redis = connect(address, optionsOf(dependencies));
+  const { name, limits, log, clock = monotonicClock, random = Math.random } = dependencies;
+  const redis = new Redis(optionsOf(dependencies));
   const { failuresMax, openMs } = limits;
   const breaker = createBreaker({
     failuresMax,
@@ -101,18 +95,32 @@ export function createConnection(dependencies: ConnectionDependencies): Redis {
   return redis;
 }
 
-/** Gives up a connection that hears nothing, and tells what becomes of it, everything once. */
+/** Gives up a connection that cannot be used, and tells what becomes of it, everything once. */
 function watch(redis: Redis, { name, limits, metrics, log }: ConnectionDependencies): void {
+  let isGivenUp = false;
   let isUp = false;
   let told = '';
   function fail(error: Error & { code?: string }): void {
+    if (isGivenUp) return; // what follows from that
     metrics.redisErrors.inc({ connection: name });
     const level = error.message === told ? 'debug' : 'warn';
     log[level]({ connection: name, code: error.code }, `redis: ${error.message}`);
     told = error.message;
   }
-  redis.on('error', fail);
+  redis.on('error', (error: Error) => {
+    fail(
+      isDatabaseRefused(error)
+        ? new Error('the database of REDIS_URL is refused, so nothing is sent')
+        : error,
+    );
+    if (redis.status !== 'connect' || error.name !== 'ReplyError') return;
+    isGivenUp = true;
+    redis.stream.destroy();
+  });
   watchOpening(redis, { timeoutMs: limits.connectTimeoutMs, onTimeout: fail });
+  redis.on('connecting', () => {
+    isGivenUp = false;
+  });
   redis.on('reconnecting', () => {
     if (isUp) log.warn({ connection: name }, 'redis: the connection is lost');
     isUp = false;

@@ -4,25 +4,30 @@
  * visits one after another (scan.ts) knows them by their slots, which stay when a replica takes over.
  */
 import type { Redis } from 'ioredis';
+import { type RedisAddress, readAddress } from './address.js';
 import { breakerOf, breakerStates } from './breaker.js';
-import { isClusterUrl, parseClusterUrl } from './cluster/address.js';
 import { createCluster } from './cluster/cluster.js';
 import { SLOTS, slotOf } from './cluster/slots.js';
 import { type ConnectionDependencies, createConnection } from './connection.js';
 import { isCluster, type Store, unsent } from './pipeline.js';
 
+interface StoreDependencies extends Omit<ConnectionDependencies, 'address'> {
+  address: RedisAddress;
+}
+
 /** Opens a store that keeps itself up. It starts at once; `ready` is emitted at every (re)connect. @throws Error: the address */
-export function openStore(dependencies: ConnectionDependencies): Store {
+export function openStore(dependencies: StoreDependencies): Store {
   const store = connect(dependencies);
   const states = () => mastersOf(store).map((redis) => breakerStates.indexOf(breakerOf(redis)));
   dependencies.metrics.observeBreaker(dependencies.name, () => Math.max(0, ...states()));
   return store;
 }
 
-function connect(dependencies: ConnectionDependencies): Store {
+function connect(dependencies: StoreDependencies): Store {
   const { address, name, metrics, log } = dependencies;
-  if (typeof address !== 'string' || !isClusterUrl(address)) return createConnection(dependencies);
-  const { seeds, access } = parseClusterUrl(address);
+  const target = readAddress(address);
+  if (!target.cluster) return createConnection({ ...dependencies, address: target.server });
+  const { seeds, access } = target.cluster;
   return createCluster({
     name,
     seeds,

@@ -2,7 +2,8 @@
 import type { FastifyBaseLogger } from 'fastify';
 import type { Config } from '../config.js';
 import type { Metrics } from '../metrics.js';
-import { type ConnectionName, connectionLimits, type RedisAddress } from '../redis/connection.js';
+import type { RedisAddress } from '../redis/address.js';
+import { type ConnectionName, connectionLimits } from '../redis/connection.js';
 import type { Store } from '../redis/pipeline.js';
 import { openStore } from '../redis/store.js';
 

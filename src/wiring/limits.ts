@@ -7,7 +7,8 @@ import { createLimiter } from '../limits/limiter.js';
 import { createPolicies } from '../limits/policies.js';
 import type { Metrics } from '../metrics.js';
 import { anyone } from '../principal.js';
-import { connectionLimits, type RedisAddress } from '../redis/connection.js';
+import type { RedisAddress } from '../redis/address.js';
+import { connectionLimits } from '../redis/connection.js';
 import { openStore } from '../redis/store.js';
 
 /** No request waits longer than this for a decision. */

@@ -1,6 +1,5 @@
-/** What a cluster needs to know of keys and addresses without asking: slots and URLs. */
+/** What a cluster needs to know of keys without asking: slots. */
 import t from 'tap';
-import { isClusterUrl, parseClusterUrl } from '../../../src/redis/cluster/address.js';
 import { slotOf, slotOfCall } from '../../../src/redis/cluster/slots.js';
 import { cacheKey, cacheLockKey, directoryKeys, leaseKeys, systemKey } from '../../../src/redis/keys.js';
 import { call, callScript } from '../../../src/redis/pipeline.js';
@@ -38,40 +37,4 @@ t.test('a call goes by its first key, and one without a key has no place', async
   t.equal(slotOfCall(call('MEMORY', 'USAGE', 'foo')), 12_182);
   t.throws(() => slotOfCall(call('DBSIZE')), /DBSIZE has no key/);
   t.throws(() => slotOfCall(call('SCAN', '0', 'COUNT', 10)), /SCAN has no key/);
-});
-
-t.test('a URL names nodes, and user, password and TLS for all of them', async (t) => {
-  t.ok(isClusterUrl('redis+cluster://a') && isClusterUrl('rediss+cluster://a'));
-  t.notOk(isClusterUrl('redis://a') || isClusterUrl('/tmp/redis+cluster://'));
-  t.strictSame(parseClusterUrl('redis+cluster://a:7000,b,[::1]:7001'), {
-    seeds: [
-      { host: 'a', port: 7_000 },
-      { host: 'b', port: 6_379 },
-      { host: '::1', port: 7_001 },
-    ],
-    access: {},
-  });
-  t.strictSame(parseClusterUrl('rediss+cluster://us%40er:p%3Aa:ss@a/').access, {
-    username: 'us@er',
-    password: 'p:a:ss',
-    tls: {},
-  });
-  t.strictSame(parseClusterUrl('redis+cluster://:secret@a').access, { password: 'secret' });
-});
-
-t.test('a URL that is none is refused without showing its password', async (t) => {
-  for (const rest of [
-    '',
-    'u:secret@',
-    'u:secret@a:0',
-    'u:secret@a:99999',
-    'u:secret@a,,b',
-    'u:secret@a:70x',
-    'a/0',
-  ])
-    t.throws(
-      () => parseClusterUrl(`redis+cluster://${rest}`),
-      { message: /^(?!.*secret).*host:port,host:port$/ },
-      rest,
-    );
 });
