@@ -18,7 +18,7 @@ import { Redis, type RedisOptions } from 'ioredis';
 import { type Clock, monotonicClock } from '../clock.js';
 import type { Config } from '../config.js';
 import type { Metrics } from '../metrics.js';
-import { breakers, createBreaker } from './breaker.js';
+import { type BreakerState, breakers, createBreaker } from './breaker.js';
 import { isDatabaseRefused } from './database.js';
 import { watchOpening } from './opening.js';
 import { scripts } from './scripts.js';
@@ -82,9 +82,7 @@ export function createConnection(dependencies: ConnectionDependencies): Redis {
     openMs,
     clock,
     random,
-    onChange(state) {
-      log[state === 'open' ? 'warn' : 'info']({ connection: name, state }, 'redis: the breaker has turned');
-    },
+    onChange: tellOfBreaker(name, log),
   });
   breakers.set(redis, breaker);
   watch(redis, dependencies);
@@ -93,6 +91,31 @@ export function createConnection(dependencies: ConnectionDependencies): Redis {
     for (const script of Object.values(scripts)) redis.script('LOAD', script.source).catch(() => undefined);
   });
   return redis;
+}
+
+/** What clients get while a breaker is open, and what they get again once it is closed. */
+const meanwhile: Record<ConnectionName, readonly [open: string, closed: string]> = {
+  write: ['new events get 503', 'new events are taken again'],
+  read: [
+    'questions are answered from the cache where it has an answer, the others get 503',
+    'all questions are answered again',
+  ],
+  background: ['requests for administration get 503, and rollups wait', 'both go on'],
+  limits: ['each process limits by itself', 'limits are shared again'],
+};
+
+/** Tells when a breaker opens and when it closes, once each; what it tries in between is of no use to a reader. */
+function tellOfBreaker(name: ConnectionName, log: FastifyBaseLogger): (state: BreakerState) => void {
+  const [open, closed] = meanwhile[name];
+  let isOpen = false;
+  return (state) => {
+    const fields = { connection: name, state };
+    if (state === 'closed') log.info(fields, `redis: the breaker has closed: ${closed}`);
+    else if (state === 'open' && !isOpen)
+      log.warn(fields, `redis: the breaker has opened: until it closes, ${open}`);
+    else log.debug(fields, 'redis: the breaker tries the connection');
+    isOpen = state !== 'closed';
+  };
 }
 
 /** Gives up a connection that cannot be used, and tells what becomes of it, everything once. */
