@@ -1,13 +1,14 @@
 /**
  * Settings: one table, read once from the environment at start.
  *
- * Every setting has a type, a default, a range and a sentence; env-schema checks and converts, so a wrong
- * value ends the start with a message that names it. `.env.example` is tested against this table both ways.
+ * Every setting has a type, a default, a range and a sentence; env-schema checks and converts, so wrong
+ * values end the start with a line for each that names it. `.env.example` is tested against this table both ways.
  * Names end with their unit. Nothing else in the project reads `process.env`.
  */
 import { join } from 'node:path';
 import { envSchema } from 'env-schema';
 import { type Static, Type } from 'typebox';
+import { lineOf, SettingsError } from './settings-error.js';
 
 const whole = (fallback: number, minimum: number, maximum: number, description: string) =>
   Type.Integer({ default: fallback, minimum, maximum, description });
@@ -231,13 +232,20 @@ export const isSecretSetting = (name: string): boolean =>
 /**
  * The settings of this process.
  * @param env names and values as text, by default the environment
- * @throws Error that names the setting whose value is refused
+ * @throws SettingsError with a line for each setting whose value is refused
  */
 export function loadConfig(env: Record<string, string | undefined> = process.env): Config {
   const data = Object.fromEntries(
     Object.entries(env).filter(([name, value]) => name in settings.properties && value !== ''),
   );
-  return envSchema<Config>({ schema: settings, data, env: false });
+  try {
+    return envSchema<Config>({ schema: settings, data, env: false });
+  } catch (error) {
+    const { errors } = error as { errors?: { instancePath: string }[] };
+    if (!errors) throw error;
+    const names = new Set(errors.map(({ instancePath }) => instancePath.slice(1) as keyof Config));
+    throw new SettingsError([...names].map((name) => lineOf(name, settings.properties[name])));
+  }
 }
 
 /** Where the API keys are kept: the same for the service and the command line. */

@@ -3,10 +3,9 @@
  * on one port (processes/). On SIGTERM or SIGINT, also during the start, nothing new is accepted, requests under way are
  * answered, then Redis connections close, and the own Redis last, so that everything acknowledged is on its disk.
  */
-import { pino } from 'pino';
 import type { Keys } from './access/keys.js';
 import { systemClock } from './clock.js';
-import { loadConfig } from './config.js';
+import { configure } from './processes/configure.js';
 import { workersOf } from './processes/cores.js';
 import { live, type Part } from './processes/life.js';
 import { primaryPart } from './processes/primary.js';
@@ -14,16 +13,17 @@ import { servicePart } from './processes/service.js';
 import { createLocalServer } from './redis/local/server.js';
 import { keepTickObject } from './tick-object.js';
 import { announceAccess, openConfiguredKeys } from './wiring/access.js';
+import { checkSettings } from './wiring/settings.js';
 
 void keepTickObject();
-const config = loadConfig();
-const log = pino({ level: config.LOG_LEVEL });
+const { config, log } = configure();
 const workers = workersOf(config.WORKERS);
 const stopMsMax = config.STOP_SECONDS_MAX * 1_000;
 const local = config.REDIS_URL
   ? undefined
   : createLocalServer({ dataDir: config.DATA_DIR, appendfsync: config.REDIS_APPENDFSYNC, log });
 
+const settings: Part = { start: () => checkSettings(config), async stop() {} };
 let keys: Keys | undefined;
 const access: Part = {
   async start() {
@@ -37,4 +37,4 @@ const service =
     ? servicePart(() => ({ config, keys, address: local?.connection ?? config.REDIS_URL, log }))
     : primaryPart({ workers, address: () => local?.connection, stopMsMax, log });
 
-await live([access, ...(local ? [local] : []), service], { log, stopMsMax });
+await live([settings, access, ...(local ? [local] : []), service], { log, stopMsMax });

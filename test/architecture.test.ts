@@ -11,7 +11,17 @@ const linesMax = 300;
 
 /** Lowest first; a name is a file of src/ without its ending, or a folder. */
 const layers: readonly (readonly string[])[] = [
-  ['errors', 'metrics', 'config', 'clock', 'problem-schema', 'principal', 'tick-object'],
+  [
+    'errors',
+    'metrics',
+    'config',
+    'settings-error',
+    'redaction',
+    'clock',
+    'problem-schema',
+    'principal',
+    'tick-object',
+  ],
   ['windows'],
   ['sketches'],
   ['redis', 'cache', 'access', 'limits', 'privacy', 'jobs'],

@@ -16,6 +16,9 @@ const FOLDER_OWNER_ONLY = 0o700;
 
 const isMissing = (error: unknown): boolean => (error as NodeJS.ErrnoException).code === 'ENOENT';
 
+const unusable = (path: string, error: unknown): Error =>
+  new Error(`the key file ${path} cannot be used: ${(error as Error).message}`, { cause: error });
+
 /** @throws Error that says what is wrong with the text of a key file */
 export function parseKeyFile(text: string): KeyRecord[] {
   let value: { version?: unknown; keys?: unknown };
@@ -45,18 +48,18 @@ export async function readKeyFile(path: string): Promise<KeyRecord[] | undefined
     return parseKeyFile(await readFile(path, 'utf8'));
   } catch (error) {
     if (isMissing(error)) return undefined;
-    throw new Error(`the key file ${path} cannot be used: ${(error as Error).message}`, { cause: error });
+    throw unusable(path, error);
   }
 }
 
-/** A text that changes whenever the file does; undefined where there is none. */
+/** A text that changes whenever the file does; undefined where there is none. @throws Error that names the file */
 export async function signatureOf(path: string): Promise<string | undefined> {
   try {
     const { mtimeMs, size, ino } = await stat(path);
     return `${mtimeMs} ${size} ${ino}`;
   } catch (error) {
     if (isMissing(error)) return undefined;
-    throw error;
+    throw unusable(path, error);
   }
 }
 

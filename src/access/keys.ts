@@ -55,7 +55,11 @@ export async function openKeys({ file, isFileNamed, environment, clock, log }: K
     const kept = await readKeyFile(file);
     if (kept === undefined && own === undefined && !isFileNamed) return undefined;
     const records = [...(own ?? []), ...(kept ?? [])];
-    refuseTwins(records);
+    try {
+      refuseTwins(records);
+    } catch (error) {
+      throw new Error(`API_KEYS and the key file ${file}: ${(error as Error).message}`, { cause: error });
+    }
     if (records.length === 0) log.warn({ file }, 'there are no API keys: nobody may enter');
     return createKeyring(records);
   }

@@ -1,5 +1,6 @@
 /** The settings in effect, without what must not be shown: secrets, and user and password in an address. */
 import { type Config, isSecretSetting } from '../config.js';
+import { redact } from '../redaction.js';
 
 const HIDDEN = '***';
 
@@ -8,8 +9,7 @@ function shown(name: string, value: unknown): string | number | boolean {
   if (typeof value === 'number' || typeof value === 'boolean') return value;
   const text = String(value);
   if (isSecretSetting(name)) return text === '' ? '' : HIDDEN;
-  // Up to the last @, since a password may hold any sign; and where an address names it as a parameter.
-  return text.replace(/\/\/\S*@/g, `//${HIDDEN}@`).replace(/([?&]password=)[^&#\s]*/gi, `$1${HIDDEN}`);
+  return redact(text);
 }
 
 /** Every setting by its name. */

@@ -3,7 +3,7 @@
  * during the start, or after an unexpected error, what runs is stopped within a time; then the process ends.
  */
 import closeWithGrace, { type Options } from 'close-with-grace';
-import type { FastifyBaseLogger } from 'fastify';
+import { type createLog, logFatal } from './log.js';
 
 export interface Part {
   /** @param isStopping whether it is to be cut short */
@@ -13,7 +13,7 @@ export interface Part {
 }
 
 interface LifeOptions {
-  log: FastifyBaseLogger;
+  log: ReturnType<typeof createLog>;
   stopMsMax: number;
 }
 
@@ -51,7 +51,7 @@ export async function live(parts: readonly Part[], { log, stopMsMax }: LifeOptio
   } catch (error) {
     if (stopping) return; // a start that was cut short
     const failure = error as Error;
-    if (!isTold(failure)) log.fatal(failure.message);
+    if (!isTold(failure)) logFatal(log, failure);
     await stopAll().catch((error: Error) => log.error(error.message));
     process.exit(isTold(failure) ? failure.exitCode : 1);
   }

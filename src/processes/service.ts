@@ -19,7 +19,12 @@ export function servicePart(options: () => AppOptions, readyMsMax = 0): Part {
       app = await buildApp(given);
       for (let waited = 0; waited < readyMsMax && !app.isReady() && !isStopping(); waited += READY_LOOK_MS)
         await pause(READY_LOOK_MS);
-      if (!isStopping()) await app.listen({ host, port });
+      if (isStopping()) return;
+      await app.listen({ host, port }).catch((error: Error) => {
+        throw new Error(`HOST and PORT: cannot listen on ${host}:${port}: ${error.message}`, {
+          cause: error,
+        });
+      });
     },
     async stop() {
       await app?.close();

@@ -1,9 +1,7 @@
 /** A worker: the service in a process of its own, started by the primary, on the port that all workers share. */
-import type { FastifyBaseLogger } from 'fastify';
-import { pino } from 'pino';
 import type { Registry } from 'prom-client';
-import { loadConfig } from '../config.js';
 import { keepTickObject } from '../tick-object.js';
+import { configure } from './configure.js';
 import { figuresOf } from './gathering.js';
 import { live } from './life.js';
 import type { FromPrimary, FromWorker, Seat } from './messages.js';
@@ -15,8 +13,8 @@ const READY_MS_MAX = 2_000;
 
 void keepTickObject();
 const seat = JSON.parse(process.argv[2]) as Seat;
-const config = loadConfig();
-const log: FastifyBaseLogger = pino({ level: config.LOG_LEVEL }).child({ worker: seat.number });
+const { config, log: processLog } = configure();
+const log = processLog.child({ worker: seat.number });
 
 function tell(message: FromWorker): void {
   process.send?.(message, undefined, undefined, () => undefined); // without a primary this process ends

@@ -13,6 +13,10 @@ export const openConfiguredKeys = (config: Config, clock: Clock, log: FastifyBas
     environment: config.API_KEYS,
     clock,
     log,
+  }).catch((error: Error) => {
+    if (!error.message.startsWith('the key file')) throw error;
+    const setting = config.API_KEYS_FILE === '' ? 'DATA_DIR' : 'API_KEYS_FILE';
+    throw new Error(`${setting}: ${error.message}`, { cause: error });
   });
 
 /** Logs who may enter. @throws Error where the address of a configuration must not be listened on with these keys */

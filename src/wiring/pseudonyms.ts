@@ -15,7 +15,7 @@ function readFile(name: string, path: string): string {
   try {
     return readFileSync(path, 'utf8').trimEnd();
   } catch (cause) {
-    throw new Error(`${name} cannot be read`, { cause });
+    throw new Error(`${name} cannot be read: ${(cause as Error).message}`, { cause });
   }
 }
 

@@ -12,7 +12,16 @@
  *   its writes and then ends Redis. Should Redis die while the service lives, it is started again, after a
  *   growing, bounded pause; the connections come back by themselves, and requests get 503 in the meantime.
  */
-import { closeSync, ftruncateSync, mkdirSync, readFileSync, realpathSync, writeSync } from 'node:fs';
+import {
+  accessSync,
+  closeSync,
+  constants,
+  ftruncateSync,
+  mkdirSync,
+  readFileSync,
+  realpathSync,
+  writeSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { BaseLogger } from 'pino';
@@ -79,8 +88,7 @@ export function createLocalServer({
     },
     async start() {
       const program = findServerBinary();
-      mkdirSync(folder, { recursive: true, mode: 0o700 });
-      const dataDir = realpathSync(folder);
+      const dataDir = openFolder(folder);
       owner = own(dataDir);
       process.once('exit', endWithProcess);
       try {
@@ -161,6 +169,18 @@ async function supervise(host: Host, first: ServerProcess, delayMsOf: (attempt: 
       host.log.warn({ err: error }, 'own Redis did not start');
       return null;
     });
+  }
+}
+
+/** The absolute path of a folder, which is made where it is missing. @throws Error that names DATA_DIR */
+function openFolder(folder: string): string {
+  try {
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    accessSync(folder, constants.W_OK);
+    return realpathSync(folder);
+  } catch (error) {
+    const why = (error as Error).message;
+    throw new Error(`DATA_DIR: the folder ${folder} cannot be used: ${why}`, { cause: error });
   }
 }
 

@@ -78,6 +78,7 @@ t.test('secrets and passwords are not shown, all else is', async (t) => {
     ['redis+cluster://user:a/b@one:1,two:2', 'redis+cluster://***@one:1,two:2'],
     ['redis://host/1?password=a@b&db=2', 'redis://***@b&db=2'],
     ['redis://host/1?db=2&password=ab', 'redis://host/1?db=2&password=***'],
+    ['redis+sentinel://a/m?sentinel_password=ab', 'redis+sentinel://a/m?sentinel_password=***'],
   ]) {
     t.equal(shownSettings({ ...config, REDIS_URL: address }).REDIS_URL, hidden);
   }

@@ -1,0 +1,14 @@
+/** What every process begins with: its settings and its log. */
+import { type Config, loadConfig } from '../config.js';
+import { createLog, logFatal } from './log.js';
+
+/** Reads the settings. Ends the process where they are wrong, with a line for each. */
+export function configure(): { config: Config; log: ReturnType<typeof createLog> } {
+  try {
+    const config = loadConfig();
+    return { config, log: createLog(config.LOG_LEVEL) };
+  } catch (error) {
+    logFatal(createLog('fatal'), error as Error);
+    process.exit(1);
+  }
+}
