@@ -49,6 +49,10 @@ export function readPercentiles(text: string): Percentile[] {
   return list;
 }
 
+/** The same text for the same list. Names do not tell all: 9.99 and 99.9 are both p999. */
+export const percentilesText = (list: readonly Percentile[]): string =>
+  list.map(({ percentile }) => percentile).join();
+
 /** A finite number. @throws Problem that names the parameter */
 export function readNumber(name: string, text: string): number {
   const value = text.trim() === '' ? Number.NaN : Number(text);

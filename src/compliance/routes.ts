@@ -11,7 +11,7 @@ import { problemAnswers } from '../problem-schema.js';
 import { frequencyMetrics, personOf } from '../sketches/registry.js';
 import type { Window } from '../windows/cover.js';
 import * as answers from './answer-schemas.js';
-import { readNumber, readPercentile, readPercentiles } from './parameters.js';
+import { percentilesText, readNumber, readPercentile, readPercentiles } from './parameters.js';
 import type { PercentileQueries } from './percentile-query.js';
 import { formsOfItem, type Queries, readSubject, summaryOf } from './query.js';
 import type { Respond } from './respond.js';
@@ -179,8 +179,7 @@ const complianceRoutes: FastifyPluginAsyncTypebox<ComplianceOptions> = async (ap
       const { percentiles, ...asked } = request.query;
       const list = readPercentiles(percentiles);
       const scope = await scopeOf(request, asked, '1h');
-      const names = list.map(({ name }) => name).join();
-      const terms = { metric, percentiles: names };
+      const terms = { metric, percentiles: percentilesText(list) };
       return respond(request, reply, { scope, terms }, (asOf) =>
         percentileQueries.percentiles(metric, list, scope, asOf),
       );

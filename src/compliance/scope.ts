@@ -6,7 +6,7 @@
  *   window, timestamp, rolling  the window's length of time up to the timestamp
  *   from, to                    any instants; `to` defaults to now
  *
- * An aligned window is kept as such, or refused. Any other span is put together from the fewest buckets that a
+ * An aligned window is kept as such, or refused, in a zone as in UTC. Any other span is put together from the fewest buckets that a
  * metric keeps, and where an end lies inside the finest of them, it widens to its edge. What is kept of an
  * old time depends on when it was written: first the finest grain is asked, and only where some of that has
  * expired, once more the grains that are certainly still there.
@@ -19,7 +19,8 @@ import { cover, type Span, spanOf, type Window, windowMs } from '../windows/cove
 import { coverRange, rangeDaysMax } from '../windows/range.js';
 import type { Retention } from '../windows/retention.js';
 import { rollingSpan } from '../windows/rolling.js';
-import { createZones, type Zone } from '../windows/zone.js';
+import { tzdataVersion } from '../windows/tzdata.js';
+import { createZones, utc, type Zone } from '../windows/zone.js';
 import { invalid, readInstant } from './parameters.js';
 
 export type Kind = keyof typeof readGrains;
@@ -53,7 +54,7 @@ export interface Scope {
   /** The instant asked about, milliseconds. */
   at: number;
   span: Span;
-  /** Whether the span is an aligned UTC window. */
+  /** Whether the span is an aligned UTC window, as one of hours or minutes is in every zone. */
   isAligned: boolean;
   /** What reading it costs, added up as it is asked. */
   work: Work;
@@ -66,12 +67,22 @@ export type TimeScope = Omit<Scope, 'systems' | 'isAll'>;
 /** Zones that were asked about, remembered: which they are does not change. */
 const zones = createZones();
 
-/** The zone of a name, undefined for UTC. @throws Problem parameter_invalid */
-export function readZone(name: string | undefined): Zone | undefined {
-  if (name === undefined || name.toUpperCase() === 'UTC') return undefined;
-  const zone = zones.find(name);
-  if (!zone) throw invalid('tz', 'must be an IANA name such as Europe/Berlin');
-  return zone;
+interface AskedZone {
+  /** As an answer repeats it; null where none is asked for. */
+  name: string | null;
+  /** Undefined for UTC, under whichever of its names. */
+  zone: Zone | undefined;
+  /** The same text for the same local times: processes of other versions of Node may know other rules of a zone. */
+  label: string;
+}
+
+/** The zone of a name. @throws Problem parameter_invalid */
+export function readZone(name: string | undefined): AskedZone {
+  if (name === undefined) return { name: null, zone: undefined, label: '' };
+  const found = zones.find(name);
+  if (!found) throw invalid('tz', 'must be an IANA name such as Europe/Berlin');
+  if (found.name === utc) return { name: utc, zone: undefined, label: utc };
+  return { name: found.name, zone: found, label: `${found.name} ${tzdataVersion}` };
 }
 
 const alone = (name: string, other: string) => invalid(name, `cannot go with ${other}`);
@@ -105,7 +116,6 @@ export function readTime(parameters: SpanParameters, fallback: Window, now: numb
   }
   const at = timestamp === undefined ? now : readInstant('timestamp', timestamp);
   const when = timestamp === undefined ? 'now' : String(at);
-  const zone = readZone(tz);
   if (rolling) {
     refuseTogether(parameters, ['tz'], 'rolling');
     const span = rollingSpan(window, at, windowMs[window] > HOUR_MS ? HOUR_MS : MINUTE_MS);
@@ -119,10 +129,12 @@ export function readTime(parameters: SpanParameters, fallback: Window, now: numb
       label: `rolling ${window} ${when}`,
     };
   }
+  const { name, zone, label: place } = readZone(tz);
   const span = zone ? zone.spanOf(window, at) : spanOf(window, at);
-  const name = zone?.name ?? (tz === undefined ? null : 'UTC');
-  const label = `${window} ${span.from} ${when} ${name ?? ''}`;
-  return { window, tz: name, at, span, isAligned: !zone, work: noWork(), label };
+  // Hours and minutes are the same everywhere.
+  const isAligned = !zone || windowMs[window] < DAY_MS;
+  const label = `${window} ${span.from} ${when} ${place}`;
+  return { window, tz: name, at, span, isAligned, work: noWork(), label };
 }
 
 /** The time from one instant to another. @throws Problem parameter_invalid */
@@ -148,11 +160,17 @@ export interface Cover extends Span {
 export function coversOf(kind: Kind, time: TimeScope, retention: Retention, now: number): Cover[] {
   const grains: Partial<Record<Window, Grain>> = readGrains[kind];
   const isByHour = isReadByHour(kind);
-  if (time.isAligned && time.window) {
-    const grain = grains[time.window];
-    if (grain) return [{ ...time.span, buckets: cover(time.window, time.at, grain), isByHour }];
-    const detail = `is not kept for ${kind}; use one of ${Object.keys(grains).join(', ')}`;
-    throw new Problem('window_unsupported', `window ${detail}`, { errors: [{ pointer: '/window', detail }] });
+  const { window, isAligned, tz } = time;
+  // A window of a zone is read like a range, but only one that is kept: it is never widened to another.
+  if (window && (isAligned || tz !== null)) {
+    const grain = grains[window];
+    if (!grain) {
+      const detail = `is not kept for ${kind}; use one of ${Object.keys(grains).join(', ')}`;
+      throw new Problem('window_unsupported', `window ${detail}`, {
+        errors: [{ pointer: '/window', detail }],
+      });
+    }
+    if (isAligned) return [{ ...time.span, buckets: cover(window, time.at, grain), isByHour }];
   }
   const kept = [...new Set(Object.values(grains))];
   const certain = kept.map((grain) => ({ grain, from: now - retention[grain] }));

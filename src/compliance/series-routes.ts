@@ -3,7 +3,7 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { problemAnswers } from '../problem-schema.js';
 import { seriesPointsMax, stepSpans } from '../windows/steps.js';
 import * as answers from './answer-schemas.js';
-import { invalid, readPercentiles } from './parameters.js';
+import { invalid, percentilesText, readPercentiles } from './parameters.js';
 import { type ComplianceOptions, questionProblems } from './routes.js';
 import * as schemas from './schemas.js';
 import { rangeScope, readTime, readZone } from './scope.js';
@@ -44,16 +44,15 @@ export const seriesRoutes: FastifyPluginAsyncTypebox<SeriesOptions> = async (app
       const list = readPercentiles(percentiles ?? '50,95,99');
       const series = readSeries(metric, { item, percentiles: list, people });
       const time = rangeScope(from, to, clock.now());
-      const zone = readZone(tz);
+      const { name, zone, label } = readZone(tz);
       const spans = stepSpans(time.span, step, { zone, pointsMax: seriesPointsMax });
-      const scope = { ...time, tz: zone?.name ?? null, ...(await readSystems(system, request.principal)) };
-      const names = list.map(({ name }) => name).join();
+      const scope = { ...time, tz: name, ...(await readSystems(system, request.principal)) };
       const terms = {
         metric,
         step,
-        tz: zone?.name ?? '',
+        tz: label,
         ...(series.of === 'item' ? { item: series.forms[0] } : {}),
-        percentiles: names,
+        percentiles: percentilesText(list),
       };
       return respond(request, reply, { scope, terms }, (asOf) =>
         seriesQueries(series, scope, { step, spans }, asOf),

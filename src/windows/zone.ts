@@ -13,8 +13,8 @@
  * (Kolkata always, Lord Howe half the year, local mean times before about 1900) is refused, not bent. Minutes
  * would serve them, but they are kept for two hours.
  *
- * Names: `UTC`, or Area/Place in any case, resolved to the spelling of ICU, so that `europe/berlin` and its
- * aliases share their cached answers. Abbreviations are refused because ICU gives them odd homes (BST is Dhaka
+ * Names: `UTC` and its aliases, or Area/Place in any case, resolved to the spelling of ICU, so that `europe/berlin`
+ * and its aliases share their cached answers. Abbreviations are refused because ICU gives them odd homes (BST is Dhaka
  * to it), offsets like +02:00 because they name no place and have no summer; Etc/GMT-2 says the same.
  *
  * Per UTC day we look up the offset at both ends; only where they differ is the change searched by bisection,
@@ -30,7 +30,7 @@ const zonesMax = 64;
 const daysPerZoneMax = 2_048;
 
 export interface Zone {
-  /** The spelling of ICU, the same for all aliases. */
+  /** The spelling of ICU, the same for all aliases; `UTC` for UTC, whose windows are those without a zone. */
   name: string;
   /**
    * The aligned span of a window that holds an instant (ms). Spans of a window tile time.
@@ -45,7 +45,13 @@ interface Stretch {
   offset: number;
 }
 
-const namePattern = /^(?:utc|[a-z_]+(?:\/[a-z0-9_+-]+){1,2})$/;
+/** The links to UTC of the IANA database, most of them also below `etc/`. Newer engines keep such a name as it is. */
+const utcNames = new Set(
+  'utc uct gmt gmt0 gmt+0 gmt-0 greenwich universal zulu'.split(' ').flatMap((name) => [name, `etc/${name}`]),
+);
+/** The name of the zone that is UTC. */
+export const utc = 'UTC';
+const namePattern = /^[a-z_]+(?:\/[a-z0-9_+-]+){1,2}$/;
 const dayGrains: Partial<Record<Window, Grain>> = { '1d': 'day', '1w': 'week', '1M': 'month' };
 const isWholeHours = (ms: number) => ms % HOUR_MS === 0;
 
@@ -97,7 +103,8 @@ function stretchesOf(format: Intl.DateTimeFormat, day: number): Stretch[] {
   ];
 }
 
-function createZone(format: Intl.DateTimeFormat): Zone {
+function createZone(timeZone: string): Zone {
+  const format = formatOf(timeZone);
   const name = format.resolvedOptions().timeZone;
   const days = new Map<number, Stretch[]>();
 
@@ -160,11 +167,12 @@ export function createZones() {
 
   /** The zone of an IANA name in any case, or undefined where there is none. */
   function find(name: string): Zone | undefined {
-    const key = name.toLowerCase();
-    if (!namePattern.test(key)) return undefined;
+    const lower = name.toLowerCase();
+    const key = utcNames.has(lower) ? utc : lower;
+    if (key !== utc && !namePattern.test(key)) return undefined;
     let zone = zones.get(key);
     try {
-      zone ??= createZone(formatOf(key));
+      zone ??= createZone(key);
     } catch (error) {
       if (error instanceof RangeError) return undefined;
       throw error;

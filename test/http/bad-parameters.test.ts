@@ -186,6 +186,10 @@ t.test('GET /api/v1/compliance/*', async (t) => {
       [`${percentiles}?system=a&window=15m`, '/window'],
       [`${root}/latency/summary/a?window=5m`, '/window'],
       [`${sla}?system=a&metric=m&threshold=1&window=1m`, '/window'],
+      ...['UTC', 'Etc/UTC', 'Europe/Berlin'].flatMap((tz): [string, string][] => [
+        [`${top}?system=a&window=5m&tz=${tz}`, '/window'],
+        [`${check}?system=a&user_id=u&window=1h&tz=${tz}`, '/window'],
+      ]),
     ]);
     const { body } = await get<ProblemBody>(base, `${top}?system=a&window=5m`);
     t.match(body.detail, '1h, 1d, 1w, 1M');

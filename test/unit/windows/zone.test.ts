@@ -258,6 +258,9 @@ t.test('a zone is found by its IANA name in any case, and aliases are one zone',
     'Etc/GMT+2': 'Etc/GMT+2',
     utc: 'UTC',
     'Etc/UTC': 'UTC',
+    'etc/greenwich': 'UTC',
+    GMT: 'UTC',
+    zulu: 'UTC',
   };
   for (const [asked, name] of Object.entries(names)) t.equal(zones.find(asked)?.name, name, asked);
 });
