@@ -1,6 +1,7 @@
 /** Parameters whose meaning a schema cannot say: instants, numbers, lists of percentiles. Each wrong one is a problem that names it. */
 import { Problem } from '../errors.js';
-import { parseInstant } from '../windows/instant.js';
+import type { Span } from '../windows/cover.js';
+import { EARLIEST, LATEST, parseInstant } from '../windows/instant.js';
 
 export const invalid = (name: string, detail: string) =>
   new Problem('parameter_invalid', `${name} ${detail}`, { errors: [{ pointer: `/${name}`, detail }] });
@@ -17,6 +18,16 @@ export function readInstant(name: string, text: string): number {
     throw invalid(name, 'must be RFC 3339 with an offset (2026-01-31T13:37:00Z) or an epoch number');
   }
   return at;
+}
+
+/**
+ * Refuses a time whose ends cannot be written with a year of four digits, as those of the last hour of 9999.
+ * @param names the parameters that say where it begins and ends
+ * @throws Problem parameter_invalid
+ */
+export function checkYears({ from, to }: Span, names: { from: string; to: string }): void {
+  if (from < EARLIEST) throw invalid(names.from, 'asks about time before the year 0000');
+  if (to > LATEST) throw invalid(names.to, 'asks about time past the year 9999');
 }
 
 export interface Percentile {

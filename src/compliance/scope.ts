@@ -21,7 +21,7 @@ import type { Retention } from '../windows/retention.js';
 import { rollingSpan } from '../windows/rolling.js';
 import { tzdataVersion } from '../windows/tzdata.js';
 import { createZones, utc, type Zone } from '../windows/zone.js';
-import { invalid, readInstant } from './parameters.js';
+import { checkYears, invalid, readInstant } from './parameters.js';
 
 export type Kind = keyof typeof readGrains;
 
@@ -144,6 +144,10 @@ export function rangeScope(from: string | undefined, to: string | undefined, now
   return { window: null, tz: null, at: now, span, isAligned: false, work: noWork(), label };
 }
 
+/** The parameters that say where a time begins and ends. */
+export const endNames = ({ window }: Pick<TimeScope, 'window'>): { from: string; to: string } =>
+  window === null ? { from: 'from', to: 'to' } : { from: 'timestamp', to: 'timestamp' };
+
 /** Lists are written by the hour and folded into days. */
 export const isReadByHour = (kind: Kind): boolean => kind === 'top' || kind === 'percentiles';
 
@@ -155,7 +159,7 @@ export interface Cover extends Span {
 
 /**
  * What can be read to answer a scope, the preferred one first: where its coverage is not complete, the next.
- * @throws Problem window_unsupported, which names the windows kept
+ * @throws Problem window_unsupported, which names the windows kept; parameter_invalid past the years 0000 to 9999
  */
 export function coversOf(kind: Kind, time: TimeScope, retention: Retention, now: number): Cover[] {
   const grains: Partial<Record<Window, Grain>> = readGrains[kind];
@@ -170,13 +174,17 @@ export function coversOf(kind: Kind, time: TimeScope, retention: Retention, now:
         errors: [{ pointer: '/window', detail }],
       });
     }
-    if (isAligned) return [{ ...time.span, buckets: cover(window, time.at, grain), isByHour }];
+    if (isAligned) {
+      checkYears(time.span, endNames(time));
+      return [{ ...time.span, buckets: cover(window, time.at, grain), isByHour }];
+    }
   }
   const kept = [...new Set(Object.values(grains))];
   const certain = kept.map((grain) => ({ grain, from: now - retention[grain] }));
   // Minutes are written only while their time is within their retention.
   const hoped = certain.map((row) => (row.grain === 'minute' ? row : { ...row, from: -Infinity }));
   const covers = [hoped, certain].map((kept) => ({ ...coverRange(time.span, kept), isByHour }));
+  for (const found of covers) checkYears(found, endNames(time));
   const isSame = covers[0].buckets.length === covers[1].buckets.length && covers[0].from === covers[1].from;
   return isSame ? covers.slice(0, 1) : covers;
 }

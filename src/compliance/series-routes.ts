@@ -3,10 +3,10 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { problemAnswers } from '../problem-schema.js';
 import { seriesPointsMax, stepSpans } from '../windows/steps.js';
 import * as answers from './answer-schemas.js';
-import { invalid, percentilesText, readPercentiles } from './parameters.js';
+import { checkYears, invalid, percentilesText, readPercentiles } from './parameters.js';
 import { type ComplianceOptions, questionProblems } from './routes.js';
 import * as schemas from './schemas.js';
-import { rangeScope, readTime, readZone } from './scope.js';
+import { endNames, rangeScope, readTime, readZone } from './scope.js';
 import { readSeries, type SeriesQueries } from './series-query.js';
 import type { Summaries } from './summaries.js';
 import { allSystems } from './systems.js';
@@ -46,6 +46,7 @@ export const seriesRoutes: FastifyPluginAsyncTypebox<SeriesOptions> = async (app
       const time = rangeScope(from, to, clock.now());
       const { name, zone, label } = readZone(tz);
       const spans = stepSpans(time.span, step, { zone, pointsMax: seriesPointsMax });
+      checkYears({ from: spans[0].from, to: spans[spans.length - 1].to }, endNames(time));
       const scope = { ...time, tz: name, ...(await readSystems(system, request.principal)) };
       const terms = {
         metric,

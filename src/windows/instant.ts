@@ -10,8 +10,9 @@
  */
 import { DAY_MS, daysFromCivil, daysInMonth, HOUR_MS, MINUTE_MS } from './civil.js';
 
-const EARLIEST = daysFromCivil(0, 1, 1) * DAY_MS;
-const LATEST = daysFromCivil(10_000, 1, 1) * DAY_MS - 1;
+/** The first and the last instant that can be written with a year of four digits, milliseconds. */
+export const EARLIEST = daysFromCivil(0, 1, 1) * DAY_MS;
+export const LATEST = daysFromCivil(10_000, 1, 1) * DAY_MS - 1;
 
 /** The number that `length` digits at `from` spell, or NaN. */
 function digits(text: string, from: number, length: number): number {

@@ -172,6 +172,41 @@ t.test('GET /api/v1/compliance/*', async (t) => {
     ]);
   });
 
+  t.test('400 of a time that cannot be written with a year of four digits', async (t) => {
+    const last = '9999-12-31T23:59:59.999Z';
+    const first = '0000-01-01T00:00:00Z';
+    const before = '9999-12-31T12:00:00Z';
+    refuses(t, 400, 'parameter_invalid', [
+      ...['1m', '1h', '1d', '1w', '1M'].map((window): [string, string] => [
+        `${distinct}?system=a&window=${window}&timestamp=${last}`,
+        '/timestamp',
+      ]),
+      [`${distinct}?system=a&window=1w&timestamp=${first}`, '/timestamp'],
+      [`${distinct}?system=a&window=1d&tz=Etc/GMT-14&timestamp=${first}`, '/timestamp'],
+      [`${distinct}?system=a&window=1d&tz=Etc/GMT%2B12&timestamp=${last}`, '/timestamp'],
+      [`${distinct}?system=a&window=1h&rolling=true&timestamp=${first}`, '/timestamp'],
+      [`${distinct}?system=a&window=1d&rolling=true&timestamp=${last}`, '/timestamp'],
+      [`${distinct}?system=a&from=${before}&to=${last}`, '/to'],
+      [`${distinct}?system=a&from=${before}&to=10000-01-01T00:00:00Z`, '/to'],
+      [`${distinct}?system=a&from=${before}&to=%2B010000-01-01T00:00:00Z`, '/to'],
+      [`${distinct}?system=a&from=${before}&to=253402300800`, '/to'],
+      [`${check}?system=a&user_id=u&from=${before}&to=9999-12-31T13:00:00Z`, '/to'],
+      [`${root}/summary/a?timestamp=${last}`, '/timestamp'],
+      [`${root}/latency/summary/a?timestamp=${last}`, '/timestamp'],
+      [`${root}/timeseries/users?system=a&from=${before}&to=${last}`, '/to'],
+      [`${root}/timeseries/events?system=a&from=${before}&to=9999-12-31T13:00:00Z&step=1d`, '/to'],
+      [`${root}/timeseries/users?system=a&from=${first}&to=0000-01-02T00:00:00Z&step=1w`, '/from'],
+    ]);
+    for (const path of [
+      `${distinct}?system=a&window=1h&timestamp=9999-12-31T22:59:59Z`,
+      `${distinct}?system=a&from=${before}&to=9999-12-31T23:59:00Z`,
+      `${root}/timeseries/users?system=a&from=${before}&to=9999-12-31T23:00:00Z`,
+      `${distinct}?system=a&window=1d&timestamp=${first}`,
+    ]) {
+      t.equal((await get(base, path)).status, 200, path);
+    }
+  });
+
   t.test('422 of what would read too much, or a zone whose hours are not those of UTC', async (t) => {
     refuses(t, 422, 'zone_unsupported', [[`${distinct}?system=a&window=1d&tz=Asia/Kolkata`, '/tz']]);
     const year = 'from=2025-01-01T00:00:00Z&to=2026-01-01T00:00:00Z';
