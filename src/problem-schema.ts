@@ -34,6 +34,11 @@ const problemSchema = Type.Object(
       Type.Array(Type.String(), { description: 'Policies whose quota is used up, as in RateLimit-Policy.' }),
     ),
     points: Type.Optional(Type.Integer({ description: 'How many points the series would have.' })),
+    ranges: Type.Optional(
+      Type.Array(Type.Object({ from: Type.String(), to: Type.String() }), {
+        description: 'Ranges of whole hours inside and around the time asked about, to be asked for instead.',
+      }),
+    ),
     coverage: Type.Optional(Type.String({ description: 'Of the time asked about, where there is no data.' })),
     system: Type.Optional(Type.String({ description: 'The one that does not exist.' })),
     nearest: Type.Optional(

@@ -10,8 +10,8 @@
  * of UTC, because only zones that lie whole hours from it are answered at all.
  *
  * That is because answers come from hour buckets: a span that does not begin and end on an hour of UTC
- * (Kolkata always, Lord Howe half the year, local mean times before about 1900) is refused, not bent. Minutes
- * would serve them, but they are kept for two hours.
+ * (Kolkata always, Lord Howe half the year, local mean times before about 1900) is refused, not bent, and the refusal
+ * names the ranges of whole hours inside and around it. Minutes would serve them, but they are kept for two hours.
  *
  * Names: `UTC` and its aliases, or Area/Place in any case, resolved to the spelling of ICU, so that `europe/berlin`
  * and its aliases share their cached answers. Abbreviations are refused because ICU gives them odd homes (BST is Dhaka
@@ -25,6 +25,7 @@ import { Problem } from '../errors.js';
 import { edgesAt, type Grain } from './bucket.js';
 import { DAY_MS, HOUR_MS } from './civil.js';
 import { type Span, spanOf, type Window } from './cover.js';
+import { formatInstant } from './instant.js';
 
 const zonesMax = 64;
 const daysPerZoneMax = 2_048;
@@ -34,7 +35,8 @@ export interface Zone {
   name: string;
   /**
    * The aligned span of a window that holds an instant (ms). Spans of a window tile time.
-   * @throws Problem zone_unsupported where it does not begin and end on an hour of UTC
+   * @throws Problem zone_unsupported where it does not begin and end on an hour of UTC; its `ranges` can be asked with
+   *   `from` and `to`
    */
   spanOf(window: Window, at: number): Span;
 }
@@ -103,6 +105,29 @@ function stretchesOf(format: Intl.DateTimeFormat, day: number): Stretch[] {
   ];
 }
 
+/** The longest range of whole hours inside a span, where there is one, and the shortest around it. */
+function hourRanges({ from, to }: Span): Span[] {
+  const [up, down] = [Math.ceil, Math.floor].map((round) => (at: number) => round(at / HOUR_MS) * HOUR_MS);
+  const inside = { from: up(from), to: down(to) };
+  return [...(inside.from < inside.to ? [inside] : []), { from: down(from), to: up(to) }];
+}
+
+/** The problem of a local span that is not made of hours of UTC. */
+function zoneUnsupported(span: Span): Problem {
+  const ranges = hourRanges(span).map(({ from, to }) => ({
+    from: formatInstant(from),
+    to: formatInstant(to),
+  }));
+  const asked = ranges.map(({ from, to }) => `from=${from}&to=${to}`);
+  const [inside, around] = asked.length > 1 ? asked : ['', ...asked];
+  const detail = 'is not a whole number of hours from UTC at that time';
+  const hint = `ask for whole hours${inside && ` inside of it (${inside}) or`} around it (${around})`;
+  return new Problem('zone_unsupported', `tz ${detail}; ${hint}`, {
+    errors: [{ pointer: '/tz', detail }],
+    ranges,
+  });
+}
+
 function createZone(timeZone: string): Zone {
   const format = formatOf(timeZone);
   const name = format.resolvedOptions().timeZone;
@@ -139,24 +164,29 @@ function createZone(timeZone: string): Zone {
     return midnight;
   }
 
-  function zonedSpan(window: Window, at: number): Span | undefined {
-    const grain = dayGrains[window];
-    const { start, end } = grain ? edgesAt(grain, dayOf(at)) : edgesAt('hour', at);
-    const span = grain ? { from: reached(start), to: reached(end) } : { from: start, to: end };
-    const isWhole = grain
-      ? isWholeHours(span.from) && isWholeHours(span.to)
-      : isWholeHours(offsetAt(start)) && isWholeHours(offsetAt(end - 1));
-    return isWhole ? span : undefined;
+  /** A local day, week or month. @throws Problem zone_unsupported */
+  function daysSpan(grain: Grain, at: number): Span {
+    const { start, end } = edgesAt(grain, dayOf(at));
+    const span = { from: reached(start), to: reached(end) };
+    if (isWholeHours(span.from) && isWholeHours(span.to)) return span;
+    throw zoneUnsupported(span);
+  }
+
+  /** @throws Problem zone_unsupported where hours are not those of UTC */
+  function hourSpan(at: number): Span {
+    const { start, end } = edgesAt('hour', at);
+    if (isWholeHours(offsetAt(start)) && isWholeHours(offsetAt(end - 1))) return { from: start, to: end };
+    const offset = offsetAt(at);
+    const local = edgesAt('hour', at + offset);
+    throw zoneUnsupported({ from: local.start - offset, to: local.end - offset });
   }
 
   return {
     name,
     spanOf(window, at) {
-      if (window !== '1h' && !dayGrains[window]) return spanOf(window, at);
-      const span = zonedSpan(window, at);
-      if (span) return span;
-      const detail = 'is not a whole number of hours from UTC at that time';
-      throw new Problem('zone_unsupported', `tz ${detail}`, { errors: [{ pointer: '/tz', detail }] });
+      const grain = dayGrains[window];
+      if (grain) return daysSpan(grain, at);
+      return window === '1h' ? hourSpan(at) : spanOf(window, at);
     },
   };
 }

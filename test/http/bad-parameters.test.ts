@@ -198,10 +198,10 @@ t.test('GET /api/v1/compliance/*', async (t) => {
       [`${root}/timeseries/users?system=a&from=${first}&to=0000-01-02T00:00:00Z&step=1w`, '/from'],
     ]);
     for (const path of [
-      `${distinct}?system=a&window=1h&timestamp=9999-12-31T22:59:59Z`,
-      `${distinct}?system=a&from=${before}&to=9999-12-31T23:59:00Z`,
-      `${root}/timeseries/users?system=a&from=${before}&to=9999-12-31T23:00:00Z`,
-      `${distinct}?system=a&window=1d&timestamp=${first}`,
+      `${distinct}?system=*&window=1h&timestamp=9999-12-31T22:59:59Z`,
+      `${distinct}?system=*&from=${before}&to=9999-12-31T23:59:00Z`,
+      `${root}/timeseries/users?system=*&from=${before}&to=9999-12-31T23:00:00Z`,
+      `${distinct}?system=*&window=1d&timestamp=${first}`,
     ]) {
       t.equal((await get(base, path)).status, 200, path);
     }
@@ -209,6 +209,19 @@ t.test('GET /api/v1/compliance/*', async (t) => {
 
   t.test('422 of what would read too much, or a zone whose hours are not those of UTC', async (t) => {
     refuses(t, 422, 'zone_unsupported', [[`${distinct}?system=a&window=1d&tz=Asia/Kolkata`, '/tz']]);
+    const refused = await get<ProblemBody & { ranges: { from: string; to: string }[] }>(
+      base,
+      `${distinct}?system=a&window=1d&tz=Asia/Kolkata&timestamp=2026-07-15T12:00:00Z`,
+    );
+    t.equal(refused.body.ranges.length, 2);
+    for (const { from, to } of refused.body.ranges) {
+      const { status, body } = await get(base, `${distinct}?system=*&from=${from}&to=${to}`);
+      t.match(
+        { status, body },
+        { status: 200, body: { from, to } },
+        'the range it names is answered as it is',
+      );
+    }
     const year = 'from=2025-01-01T00:00:00Z&to=2026-01-01T00:00:00Z';
     refuses(t, 422, 'series_too_long', [[`${root}/timeseries/users?system=a&${year}&step=1h`, '/step']]);
     refuses(t, 422, 'question_too_large', [[`${root}/timeseries/events?system=a&${year}&step=1d`, '/from']]);

@@ -235,6 +235,58 @@ t.test(
   },
 );
 
+t.test('a refusal names the ranges of whole hours inside and around the local time', async (t) => {
+  const cases: [zone: string, window: Window, at: string, ranges: string[][]][] = [
+    [
+      'Asia/Kolkata',
+      '1d',
+      '2026-07-15T12:00Z',
+      [
+        ['2026-07-14T19', '2026-07-15T18'],
+        ['2026-07-14T18', '2026-07-15T19'],
+      ],
+    ],
+    [
+      'Australia/Adelaide',
+      '1d',
+      '2026-07-15T12:00Z',
+      [
+        ['2026-07-14T15', '2026-07-15T14'],
+        ['2026-07-14T14', '2026-07-15T15'],
+      ],
+    ],
+    [
+      'Asia/Kathmandu',
+      '1w',
+      '2026-07-15T12:00Z',
+      [
+        ['2026-07-12T19', '2026-07-19T18'],
+        ['2026-07-12T18', '2026-07-19T19'],
+      ],
+    ],
+    [
+      'Australia/Lord_Howe',
+      '1M',
+      '2026-04-02T00:00Z',
+      [
+        ['2026-03-31T13', '2026-04-30T13'],
+        ['2026-03-31T13', '2026-04-30T14'],
+      ],
+    ],
+    ['Asia/Kolkata', '1h', '2026-07-15T12:10Z', [['2026-07-15T11', '2026-07-15T13']]],
+  ];
+  for (const [name, window, at, ranges] of cases) {
+    const expected = ranges.map(([from, to]) => ({ from: `${from}:00:00.000Z`, to: `${to}:00:00.000Z` }));
+    try {
+      t.fail(`${name} ${zoneOf(name).spanOf(window, Date.parse(at))}`);
+    } catch (error) {
+      const { extensions, message } = error as Problem;
+      t.strictSame(extensions.ranges, expected, `${name} ${window}`);
+      for (const { from, to } of expected) t.match(message, `from=${from}&to=${to}`);
+    }
+  }
+});
+
 t.test('windows of minutes, and in UTC all windows, are what they are without a zone', async () => {
   fc.assert(
     fc.property(zone, instant, (name, at) =>
