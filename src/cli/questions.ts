@@ -24,11 +24,17 @@ const collect = (value: string, before: string[] = []) => [...before, value];
 const system = () =>
   required('--system <name>', 'which system; repeated for several, * for all').argParser(collect);
 const timestamp = () =>
-  option('--timestamp <instant>', 'any instant of the window asked about (default: now)');
+  option(
+    '--timestamp <instant>',
+    'any instant of the window asked about: RFC 3339, a date, yesterday, -24h (default: now)',
+  );
 const time = () => [
   option('--window <length>', '1m, 5m, 15m, 1h, 1d, 1w or 1M'),
   timestamp(),
-  option('--from <instant>', 'first instant of a range, instead of a window'),
+  option(
+    '--from <instant>',
+    'first instant of a range, instead of a window: RFC 3339, a date, yesterday, -24h',
+  ),
   option('--to <instant>', 'first instant after the range (default: now)'),
   option('--rolling', 'the last 24 hours instead of today, and so on'),
   option('--tz <zone>', 'time zone of days, weeks and months, such as Europe/Berlin (default: UTC)'),
@@ -98,7 +104,7 @@ export const questions: readonly Question[] = [
     path: inPath('timeseries'),
     options: [
       system(),
-      required('--from <instant>', 'first instant of the range'),
+      required('--from <instant>', 'first instant of the range: RFC 3339, a date, yesterday, -24h'),
       option('--to <instant>', 'first instant after the range (default: now)'),
       option('--step <length>', '1m, 5m, 15m, 1h, 1d, 1w or 1M (default: 1h)'),
       option('--tz <zone>', 'time zone of days, weeks and months, such as Europe/Berlin (default: UTC)'),

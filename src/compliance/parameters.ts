@@ -2,22 +2,51 @@
 import { Problem } from '../errors.js';
 import type { Span } from '../windows/cover.js';
 import { EARLIEST, LATEST, parseInstant } from '../windows/instant.js';
+import { parseRelative, type RelativeTerms } from '../windows/relative.js';
 
 export const invalid = (name: string, detail: string) =>
   new Problem('parameter_invalid', `${name} ${detail}`, { errors: [{ pointer: `/${name}`, detail }] });
+
+const notAnInstant = (name: string) =>
+  invalid(
+    name,
+    'must be RFC 3339 with an offset (2026-01-31T13:37:00Z), an epoch number, a date (2026-01-31), ' +
+      'now, today, yesterday, or a time before now in m, h, d or w (-24h)',
+  );
 
 /**
  * An instant, milliseconds.
  * @param text RFC 3339 or an epoch number
  */
-export function readInstant(name: string, text: string): number {
+function readInstant(name: string, text: string): number {
   const number = /^-?\d+(?:\.\d+)?$/.test(text) ? Number(text) : text;
   // `+` in a query string means a blank, and many clients forget to encode the one of an offset.
   const at = parseInstant(typeof number === 'string' ? number.replace(/ (?=\d\d:\d\d$)/, '+') : number);
-  if (Number.isNaN(at)) {
-    throw invalid(name, 'must be RFC 3339 with an offset (2026-01-31T13:37:00Z) or an epoch number');
-  }
+  if (Number.isNaN(at)) throw notAnInstant(name);
   return at;
+}
+
+/** An instant as a question says it. */
+export interface Moment {
+  /** Milliseconds. */
+  at: number;
+  /** What stands for it in the key of an answer: the instant, or that it is now, which moves. */
+  label: string;
+  /** From when on the same parameter means another instant or has another label, milliseconds. */
+  until: number;
+}
+
+/**
+ * An instant of a question.
+ * @param text RFC 3339, an epoch number, or one of the forms of windows/relative.ts; undefined and `now` mean now
+ * @throws Problem parameter_invalid
+ */
+export function readMoment(name: string, text: string | undefined, terms: RelativeTerms): Moment {
+  const forever = Number.POSITIVE_INFINITY;
+  if (text === undefined || text === 'now') return { at: terms.now, label: 'now', until: forever };
+  const { at, until } = parseRelative(text, terms) ?? { at: readInstant(name, text), until: forever };
+  if (!(at >= EARLIEST && at <= LATEST)) throw notAnInstant(name);
+  return { at, label: String(at), until };
 }
 
 /**

@@ -45,10 +45,9 @@ export function createRecall(cache: AnswerCache, clock: Clock, monotonic: Clock)
 
   return {
     /** Takes note of what somebody asks with an address. */
-    remember({ url, principal }: Asking, { isAll, span }: Scope, question: Question, compute: Compute): void {
-      if (isAll || question.refresh) return;
-      const now = clock.now();
-      const means = { from: now, to: span.to > now ? span.to : Number.POSITIVE_INFINITY };
+    remember({ url, principal }: Asking, scope: Scope, question: Question, compute: Compute): void {
+      if (scope.isAll || question.refresh) return;
+      const means = { from: clock.now(), to: scope.until };
       const until = monotonic.now() + REMEMBERED_MS;
       if (remembered.size >= ADDRESSES_MAX) remembered.clear();
       remembered.set(keyOf(url, principal), { question, compute, until, means, version: cache.version });

@@ -11,10 +11,10 @@ const SYSTEMS_MAX = 100;
 const system = Type.Union([name, Type.Array(name, { minItems: 1, maxItems: SYSTEMS_MAX })], {
   description: `A system, as it was sent; repeated for up to ${SYSTEMS_MAX} of them, \`*\` for all.`,
 });
+const forms =
+  'RFC 3339, an epoch number, a date (its first instant), now, today, yesterday, or -30m, -24h, -7d, -2w';
 const timestamp = Type.Optional(
-  Type.String({
-    description: 'Any instant of the window asked about: RFC 3339 or an epoch number. Default: now.',
-  }),
+  Type.String({ description: `Any instant of the window asked about: ${forms}. Default: now.` }),
 );
 const instant = (description: string) => Type.Optional(Type.String({ description }));
 const tz = Type.Optional(
@@ -25,8 +25,8 @@ const tz = Type.Optional(
   }),
 );
 const range = {
-  from: instant('First instant of a range, instead of a window: RFC 3339 or an epoch number.'),
-  to: instant('First instant after the range. Default: now.'),
+  from: instant(`First instant of a range, instead of a window: ${forms}.`),
+  to: instant('First instant after the range, in the same forms. Default: now.'),
 };
 const time = (fallback: string, kind: keyof typeof readGrains) => ({
   window: Type.Optional(
@@ -74,7 +74,7 @@ export const seriesParams = Type.Object({
 export const seriesQuery = Type.Object(
   {
     system,
-    from: Type.String({ description: 'First instant: RFC 3339 or an epoch number.' }),
+    from: Type.String({ description: `First instant: ${forms}.` }),
     to: range.to,
     step: Type.Optional(Type.Enum([...windows], { description: 'Length of a point, default 1h.' })),
     tz,

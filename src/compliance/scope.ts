@@ -6,6 +6,8 @@
  *   window, timestamp, rolling  the window's length of time up to the timestamp
  *   from, to                    any instants; `to` defaults to now
  *
+ * An instant may be a date or so long before now (windows/relative.ts).
+ *
  * An aligned window is kept as such, or refused, in a zone as in UTC. Any other span is put together from the fewest buckets that a
  * metric keeps, and where an end lies inside the finest of them, it widens to its edge. What is kept of an
  * old time depends on when it was written: first the finest grain is asked, and only where some of that has
@@ -21,7 +23,7 @@ import type { Retention } from '../windows/retention.js';
 import { rollingSpan } from '../windows/rolling.js';
 import { tzdataVersion } from '../windows/tzdata.js';
 import { createZones, utc, type Zone } from '../windows/zone.js';
-import { checkYears, invalid, readInstant } from './parameters.js';
+import { checkYears, invalid, readMoment } from './parameters.js';
 
 export type Kind = keyof typeof readGrains;
 
@@ -53,6 +55,8 @@ export interface Scope {
   tz: string | null;
   /** The instant asked about, milliseconds. */
   at: number;
+  /** The time asked about, before it is widened to what is kept. */
+  asked: Span;
   span: Span;
   /** Whether the span is an aligned UTC window, as one of hours or minutes is in every zone. */
   isAligned: boolean;
@@ -60,6 +64,8 @@ export interface Scope {
   work: Work;
   /** The same text for what asks about the same time. What moves with now says so, and is as old as its answer. */
   label: string;
+  /** From when on the same parameters ask about another time, or under another label, milliseconds. */
+  until: number;
 }
 
 export type TimeScope = Omit<Scope, 'systems' | 'isAll'>;
@@ -93,55 +99,58 @@ function refuseTogether(parameters: SpanParameters, names: (keyof SpanParameters
   if (found) throw alone(found, other);
 }
 
-function readRange(from: string | undefined, to: string | undefined, now: number): Span {
-  if (from === undefined) throw invalid('from', 'is required with to');
-  const span = { from: readInstant('from', from), to: to === undefined ? now : readInstant('to', to) };
-  if (span.to <= span.from) throw invalid(to === undefined ? 'from' : 'to', 'must be later than from');
-  if (span.to - span.from > rangeDaysMax * DAY_MS) {
-    throw invalid('from', `must be at most ${rangeDaysMax} days before to`);
-  }
-  return span;
-}
-
 /**
  * The time a question is about.
  * @param fallback the window where none is asked for
  * @throws Problem parameter_invalid, zone_unsupported
  */
 export function readTime(parameters: SpanParameters, fallback: Window, now: number): TimeScope {
-  const { window = fallback, timestamp, from, to, rolling, tz } = parameters;
+  const { window = fallback, timestamp, from, to, rolling = false, tz } = parameters;
   if (from !== undefined || to !== undefined) {
     refuseTogether(parameters, ['window', 'timestamp', 'rolling', 'tz'], 'from and to');
     return rangeScope(from, to, now);
   }
-  const at = timestamp === undefined ? now : readInstant('timestamp', timestamp);
-  const when = timestamp === undefined ? 'now' : String(at);
-  if (rolling) {
-    refuseTogether(parameters, ['tz'], 'rolling');
-    const span = rollingSpan(window, at, windowMs[window] > HOUR_MS ? HOUR_MS : MINUTE_MS);
-    return {
-      window,
-      tz: null,
-      at,
-      span,
-      isAligned: false,
-      work: noWork(),
-      label: `rolling ${window} ${when}`,
-    };
-  }
+  if (rolling) refuseTogether(parameters, ['tz'], 'rolling');
   const { name, zone, label: place } = readZone(tz);
+  const { at, label: when, until } = readMoment('timestamp', timestamp, { now, zone, isEnd: rolling });
+  if (rolling) {
+    const span = rollingSpan(window, at, windowMs[window] > HOUR_MS ? HOUR_MS : MINUTE_MS);
+    const asked = { from: at - windowMs[window], to: at };
+    const label = `rolling ${window} ${when}`;
+    return { window, tz: null, at, asked, span, isAligned: false, work: noWork(), label, until };
+  }
   const span = zone ? zone.spanOf(window, at) : spanOf(window, at);
   // Hours and minutes are the same everywhere.
   const isAligned = !zone || windowMs[window] < DAY_MS;
   const label = `${window} ${span.from} ${when} ${place}`;
-  return { window, tz: name, at, span, isAligned, work: noWork(), label };
+  // The window that holds now is another one when it is over.
+  const over = timestamp === undefined || timestamp === 'now' ? span.to : until;
+  return { window, tz: name, at, asked: span, span, isAligned, work: noWork(), label, until: over };
 }
 
-/** The time from one instant to another. @throws Problem parameter_invalid */
-export function rangeScope(from: string | undefined, to: string | undefined, now: number): TimeScope {
-  const span = readRange(from, to, now);
-  const label = `${span.from} ${to === undefined ? 'now' : span.to}`;
-  return { window: null, tz: null, at: now, span, isAligned: false, work: noWork(), label };
+/**
+ * The time from one instant to another.
+ * @param zone whose dates `from` and `to` may be, undefined for UTC
+ * @throws Problem parameter_invalid
+ */
+export function rangeScope(
+  from: string | undefined,
+  to: string | undefined,
+  now: number,
+  zone?: Zone,
+): TimeScope {
+  if (from === undefined) throw invalid('from', 'is required with to');
+  const first = readMoment('from', from, { now, zone, isEnd: false });
+  const end = readMoment('to', to, { now, zone, isEnd: true });
+  const span = { from: first.at, to: end.at };
+  if (span.to <= span.from) throw invalid(to === undefined ? 'from' : 'to', 'must be later than from');
+  if (span.to - span.from > rangeDaysMax * DAY_MS) {
+    throw invalid('from', `must be at most ${rangeDaysMax} days before to`);
+  }
+  const label = `${first.at} ${end.label}`;
+  const until = Math.min(first.until, end.until);
+  const moving = { at: now, label, until };
+  return { window: null, tz: null, asked: span, span, isAligned: false, work: noWork(), ...moving };
 }
 
 /** The parameters that say where a time begins and ends. */

@@ -43,8 +43,8 @@ export const seriesRoutes: FastifyPluginAsyncTypebox<SeriesOptions> = async (app
       const { metric } = request.params;
       const list = readPercentiles(percentiles ?? '50,95,99');
       const series = readSeries(metric, { item, percentiles: list, people });
-      const time = rangeScope(from, to, clock.now());
       const { name, zone, label } = readZone(tz);
+      const time = rangeScope(from, to, clock.now(), zone);
       const spans = stepSpans(time.span, step, { zone, pointsMax: seriesPointsMax });
       checkYears({ from: spans[0].from, to: spans[spans.length - 1].to }, endNames(time));
       const scope = { ...time, tz: name, ...(await readSystems(system, request.principal)) };

@@ -39,6 +39,10 @@ export interface Zone {
    *   `from` and `to`
    */
   spanOf(window: Window, at: number): Span;
+  /** The local date of an instant (ms), in days since 1970. */
+  dayAt(at: number): number;
+  /** The first instant (ms) of a local date. */
+  startOf(day: number): number;
 }
 
 /** A stretch of one offset: from an instant on, the local clock is so many milliseconds ahead of UTC. */
@@ -188,6 +192,8 @@ function createZone(timeZone: string): Zone {
       if (grain) return daysSpan(grain, at);
       return window === '1h' ? hourSpan(at) : spanOf(window, at);
     },
+    dayAt: (at) => dayOf(at) / DAY_MS,
+    startOf: (day) => reached(day * DAY_MS),
   };
 }
 

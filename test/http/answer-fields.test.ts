@@ -294,7 +294,7 @@ t.test('a timestamp means the same instant in every form, with every window', as
   }
   const unencoded = '/api/v1/compliance/distinct/users?system=crm&timestamp=2026-01-31T15:37:20+02:00';
   t.match((await get(base, unencoded)).body, { timestamp: '2026-01-31T13:37:20.000Z' });
-  for (const timestamp of ['yesterday', '2026-02-30T00:00:00Z', '2026-01-31', '1e400', '']) {
+  for (const timestamp of ['tomorrow', '2026-02-30T00:00:00Z', '2026-02-30', '1e400', '']) {
     const path = compliance('distinct/users', { system: 'crm', timestamp });
     t.match(await get(base, path), { status: 400, body: { errors: [{ pointer: '/timestamp' }] } }, timestamp);
   }
