@@ -13,6 +13,7 @@ interface Span {
   from: string;
   to: string;
   window?: string | null;
+  widened?: boolean;
 }
 
 interface About {
@@ -42,7 +43,8 @@ const percent = (share: number) => `${number(share * 100)}%`;
 const number = (value: number) => String(Number(value.toPrecision(significantDigits)));
 const withUnit = (value: number | null, unit: string | null) =>
   value === null ? 'no data' : `${number(value)}${unit ? ` ${unit}` : ''}`;
-const spanText = ({ window, from, to }: Span) => `${window ? `${window}, ` : ''}${from} to ${to}`;
+const spanText = ({ window, from, to, widened }: Span) =>
+  `${window ? `${window}, ` : ''}${widened ? 'widened to ' : ''}${from} to ${to}`;
 /** The system asked about, or how many. */
 const named = ({ system, systems_asked }: About) =>
   system === null || system === '*' ? `${formatCount(systems_asked)} systems` : system;

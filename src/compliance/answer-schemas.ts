@@ -28,6 +28,11 @@ const said = {
   tz: orNull(Type.String({ description: 'The zone that was asked for.' })),
   from: Type.String({ description: 'First instant covered.' }),
   to: Type.String({ description: 'First instant after it.' }),
+  widened: Type.Optional(
+    Type.Boolean({
+      description: 'True where this is more time than was asked for: an end moved to what is kept.',
+    }),
+  ),
   coverage: Type.Enum(['complete', 'partial', 'expired', 'future'], {
     description:
       'Whether all that was ever stored for this time is in the answer, some of it, or none; `future` where it has not ' +
@@ -236,6 +241,7 @@ export const seriesAnswer = Type.Object(
     tz: said.tz,
     from: said.from,
     to: said.to,
+    widened: said.widened,
     coverage: said.coverage,
     note,
     points: Type.Array(

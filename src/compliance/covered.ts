@@ -38,6 +38,8 @@ export interface Said extends Unknown {
   timestamp: string;
   from: string;
   to: string;
+  /** Only where that is more than was asked for. */
+  widened?: true;
   coverage: Coverage;
   as_of: string;
   computed_at: string;
@@ -82,6 +84,16 @@ export function saidOf({ systems, isAll, window, tz, at }: Scope, asOf: number) 
     timestamp: formatInstant(at),
     as_of: readAt,
     computed_at: readAt,
+  };
+}
+
+/** Which time an answer is about, and whether that is more than was asked for. */
+export function spanSaid({ asked }: Pick<Scope, 'asked'>, { from, to }: Span) {
+  const isWider = from < asked.from || to > asked.to;
+  return {
+    from: formatInstant(from),
+    to: formatInstant(to),
+    ...(isWider ? { widened: true as const } : {}),
   };
 }
 
@@ -140,7 +152,7 @@ export function createCovered({ ask, shardsOf, retention, clock, formsChangedAt 
         });
         return combineCoverage(parts);
       };
-      const span = { from: formatInstant(from), to: formatInstant(to) };
+      const span = spanSaid(scope, { from, to });
       const said = { ...saidOf(scope, asOf), ...span, coverage: coverageIn({ from, to }) };
       return { ...answer, said, isMixed, coverageIn };
     });

@@ -21,7 +21,7 @@ import type { Span, Window } from '../windows/cover.js';
 import { formatInstant } from '../windows/instant.js';
 import { coverRange } from '../windows/range.js';
 import { type Coverage, combineCoverage } from '../windows/retention.js';
-import { createCovered, type QueryDependencies, type Said } from './covered.js';
+import { createCovered, type QueryDependencies, type Said, spanSaid } from './covered.js';
 import { askEventCounts } from './event-questions.js';
 import { askSamples, type ItemCount, type Samples } from './list-questions.js';
 import { invalid, type Percentile } from './parameters.js';
@@ -119,7 +119,7 @@ export function createSeriesQueries(dependencies: QueryDependencies) {
         return { ...startAndEnd(spans[i]), ...pointOf(answer, coverage), ...coverageOfPoint(coverage) };
       }),
       ...(kind === 'distinct' && answers.some(({ isMixed }) => isMixed) ? notedTwice : {}),
-      ...saidOfAll(said, spans),
+      ...saidOfAll(said, scope, spans),
       ...unknown,
     };
   }
@@ -140,7 +140,7 @@ export function createSeriesQueries(dependencies: QueryDependencies) {
         const numbers = { ...stated(coverage, { count }), by_type: byType };
         return { ...startAndEnd(spans[i]), ...numbers, ...coverageOfPoint(coverage) };
       }),
-      ...saidOfAll([said], spans),
+      ...saidOfAll([said], scope, spans),
       ...unknown,
     };
   }
@@ -196,9 +196,9 @@ export function createSeriesQueries(dependencies: QueryDependencies) {
 const SERIES_WORK_MAX = 50_000;
 const LIST_WORK = 20;
 
-function saidOfAll(parts: readonly Said[], spans: readonly Span[]) {
-  const { window: _, ...said } = parts[0];
-  const ends = startAndEnd({ from: spans[0].from, to: spans[spans.length - 1].to });
+function saidOfAll(parts: readonly Said[], scope: Scope, spans: readonly Span[]) {
+  const { window: _, widened: __, ...said } = parts[0];
+  const ends = spanSaid(scope, { from: spans[0].from, to: spans[spans.length - 1].to });
   return { ...said, ...ends, coverage: combineCoverage(parts.map(({ coverage }) => coverage)) };
 }
 

@@ -84,7 +84,11 @@ const questions: [values: string[], lines: RegExp[], json: object][] = [
   ],
   [
     ['series', 'events', '--system', 'crm', '--from', '2026-03-02T08:00:00Z'],
-    [/^window +steps of 1h, 2026-03-02T08:00/m, /^2026-03-02T09:00\S+ +0$/m, /^2026-03-02T10:00\S+ +5$/m],
+    [
+      /^window +steps of 1h, widened to 2026-03-02T08:00/m,
+      /^2026-03-02T09:00\S+ +0$/m,
+      /^2026-03-02T10:00\S+ +5$/m,
+    ],
     { points: [{ count: 0 }, { count: 0 }, { count: 5, by_type: { user_login: 5 } }] },
   ],
   [
@@ -108,8 +112,38 @@ const questions: [values: string[], lines: RegExp[], json: object][] = [
   ],
   [
     ['top', 'active_users', '--system', 'crm', '--from', '2026-03-02T10:00:00Z'],
-    [/^window +2026-03-02T10:00\S+ to 2026-03-02T11:00/m, /^1 +ann +2 /m],
+    [/^window +widened to 2026-03-02T10:00\S+ to 2026-03-02T11:00/m, /^1 +ann +2 /m],
     { window: null, items: [{ item: 'ann' }, {}, {}, {}] },
+  ],
+  [
+    ['distinct', 'users', '--system', 'crm', '--window', '1d', '--rolling'],
+    [/^window +1d, widened to 2026-03-01T10:00\S+ to 2026-03-02T11:00/m, /^count +4$/m],
+    { window: '1d', widened: true },
+  ],
+  [
+    ['top', 'active_users', '--system', 'crm', '--from', '-24h', '--to', 'now'],
+    [/^window +widened to 2026-03-01T10:00\S+ to 2026-03-02T11:00/m, /^1 +ann +2 /m],
+    { window: null, widened: true },
+  ],
+  [
+    ['distinct', 'users', '--system', 'crm', '--from=-7d'],
+    [/^window +widened to 2026-02-23T10:00\S+ to 2026-03-02T10:30/m],
+    { from: '2026-02-23T10:00:00.000Z' },
+  ],
+  [
+    ['distinct', 'users', '--system', 'crm', '--window', '1d', '--timestamp', 'yesterday'],
+    [/^window +1d, 2026-03-01T00:00\S+ to 2026-03-02T00:00/m, /^count +0$/m],
+    { timestamp: '2026-03-01T00:00:00.000Z' },
+  ],
+  [
+    ['distinct', 'users', '--system', 'crm', '--window', '1h', '--timestamp', '-30m'],
+    [/^window +1h, 2026-03-02T10:00/m, /^count +4$/m],
+    { timestamp: '2026-03-02T10:00:00.000Z' },
+  ],
+  [
+    ['series', 'events', '--system', 'crm', '--from', '2026-03-02', '--step', '1d'],
+    [/^window +steps of 1d, widened to 2026-03-02T00:00\S+ to 2026-03-03T00:00/m],
+    { points: [{ count: 5 }] },
   ],
   [
     ['systems'],
