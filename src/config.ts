@@ -199,7 +199,12 @@ export const settings = Type.Object({
     default: '',
     description: 'From when PSEUDONYM_KEY writes, RFC 3339. Events of before it keep the form of then.',
   }),
-  RETENTION_MINUTE_SECONDS: whole(7_200, 60, DAY_SECONDS, 'Minute buckets are kept this long.'),
+  RETENTION_MINUTE_SECONDS: whole(
+    7_200,
+    60,
+    DAY_SECONDS,
+    'Minute buckets are kept this long, and written only for events that are no older.',
+  ),
   RETENTION_HOUR_SECONDS: whole(
     7 * DAY_SECONDS,
     3_600,

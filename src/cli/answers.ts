@@ -25,6 +25,7 @@ interface About {
 interface Standing {
   as_of: string;
   coverage: Coverage;
+  coverage_note?: string;
   lower_bound?: true;
   unknown_systems?: string[];
 }
@@ -67,8 +68,9 @@ function asOfFields({ as_of, unknown_systems }: Omit<Standing, 'coverage'>): Fie
   return fields;
 }
 
-const standingFields = (standing: Standing): Fields => [
-  ['coverage', coverageTexts[standing.coverage]],
+const standingFields = ({ coverage, coverage_note, ...standing }: Standing): Fields => [
+  ['coverage', coverageTexts[coverage]],
+  ...(coverage_note === undefined ? [] : [['', coverage_note] as Fields[number]]),
   ...asOfFields(standing),
 ];
 

@@ -38,6 +38,9 @@ const said = {
       'Whether all that was ever stored for this time is in the answer, some of it, or none; `future` where it has not ' +
       'begun.',
   }),
+  coverage_note: Type.Optional(
+    Type.String({ description: 'Why not all of it, where minutes are asked about.' }),
+  ),
 };
 const text = Type.String();
 const whole = Type.Integer();
@@ -243,6 +246,7 @@ export const seriesAnswer = Type.Object(
     to: said.to,
     widened: said.widened,
     coverage: said.coverage,
+    coverage_note: said.coverage_note,
     note,
     points: Type.Array(
       Type.Object({

@@ -12,6 +12,7 @@ import { type Bucket, bucketsIn } from '../windows/bucket.js';
 import type { Span, Window } from '../windows/cover.js';
 import { formatInstant } from '../windows/instant.js';
 import { type Coverage, combineCoverage, type Retention } from '../windows/retention.js';
+import { coverageNote } from './coverage-note.js';
 import { askHistory, coverageOf, type Fact } from './history.js';
 import { type Place, placesOf } from './place.js';
 import { type Ask, all, combine, map, type Question } from './question.js';
@@ -41,6 +42,8 @@ export interface Said extends Unknown {
   /** Only where that is more than was asked for. */
   widened?: true;
   coverage: Coverage;
+  /** Why that is not complete, where it needs saying. */
+  coverage_note?: string;
   as_of: string;
   computed_at: string;
 }
@@ -153,7 +156,9 @@ export function createCovered({ ask, shardsOf, retention, clock, formsChangedAt 
         return combineCoverage(parts);
       };
       const span = spanSaid(scope, { from, to });
-      const said = { ...saidOf(scope, asOf), ...span, coverage: coverageIn({ from, to }) };
+      const coverage = coverageIn({ from, to });
+      const note = coverageNote(coverage, old, retention);
+      const said = { ...saidOf(scope, asOf), ...span, coverage, ...note };
       return { ...answer, said, isMixed, coverageIn };
     });
   }

@@ -197,9 +197,15 @@ const SERIES_WORK_MAX = 50_000;
 const LIST_WORK = 20;
 
 function saidOfAll(parts: readonly Said[], scope: Scope, spans: readonly Span[]) {
-  const { window: _, widened: __, ...said } = parts[0];
+  const { window: _, widened: __, coverage_note: ___, ...said } = parts[0];
+  const noted = parts.find(({ coverage_note }) => coverage_note !== undefined);
   const ends = spanSaid(scope, { from: spans[0].from, to: spans[spans.length - 1].to });
-  return { ...said, ...ends, coverage: combineCoverage(parts.map(({ coverage }) => coverage)) };
+  return {
+    ...said,
+    ...ends,
+    coverage: combineCoverage(parts.map(({ coverage }) => coverage)),
+    ...(noted ? { coverage_note: noted.coverage_note } : {}),
+  };
 }
 
 export type SeriesQueries = ReturnType<typeof createSeriesQueries>;
