@@ -48,6 +48,7 @@ import { createRemoval } from './subjects/removal.js';
 import subjectsRoutes from './subjects/routes.js';
 import systemsRoutes from './systems/routes.js';
 import type { Retention } from './windows/retention.js';
+import { tzdataVersion } from './windows/tzdata.js';
 import { openConfiguredKeys } from './wiring/access.js';
 import { createAdministration } from './wiring/administration.js';
 import { startBackground } from './wiring/background.js';
@@ -91,6 +92,7 @@ async function createParts({ keys: given, ...options }: AppOptions) {
   const { monotonic = monotonicClock } = options;
   const keys = given ?? (await openConfiguredKeys(config, clock, log));
   const metrics = createMetrics();
+  metrics.tzdataInfo.set({ version: tzdataVersion }, 1);
   const pseudonyms = openPseudonyms(config);
   const spread = openSpread(config);
   const retention = retentionOf(config);

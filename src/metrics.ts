@@ -247,6 +247,13 @@ export function createMetrics() {
       'Calls that a node of the Redis Cluster refused because their slot is or goes elsewhere, by kind.',
       ['kind'],
     ),
+    tzdataInfo: new Gauge({
+      name: 'papertrail_tzdata_info',
+      help: '1, with the release of the time zone data as its label.',
+      labelNames: ['version'],
+      aggregator: 'max',
+      registers,
+    }),
     ready: new Gauge({
       name: 'papertrail_ready',
       help: '1 where /readyz answers 200, else 0.',

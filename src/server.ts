@@ -12,6 +12,7 @@ import { primaryPart } from './processes/primary.js';
 import { servicePart } from './processes/service.js';
 import { createLocalServer } from './redis/local/server.js';
 import { keepTickObject } from './tick-object.js';
+import { tzdataVersion, tzdataWarning } from './windows/tzdata.js';
 import { announceAccess, openConfiguredKeys } from './wiring/access.js';
 import { checkSettings } from './wiring/settings.js';
 
@@ -29,6 +30,8 @@ const access: Part = {
   async start() {
     keys = await openConfiguredKeys(config, systemClock, log);
     announceAccess(config, keys, log);
+    const warning = tzdataWarning(tzdataVersion, systemClock.now());
+    if (warning !== undefined) log.warn(warning);
   },
   async stop() {},
 };

@@ -8,6 +8,7 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import type { Config } from '../config.js';
 import { problemAnswers } from '../problem-schema.js';
 import { systemFilter } from '../redis/system-filter.js';
+import { tzdataVersion } from '../windows/tzdata.js';
 import { type AdminRedis, takeCensus } from './census.js';
 import { inspectKey } from './inspect.js';
 import { listKeys } from './key-list.js';
@@ -95,7 +96,7 @@ export const keyspaceRoutes: FastifyPluginAsyncTypebox<KeyspaceOptions> = async 
         response: { 200: schemas.settingsAnswer },
       },
     },
-    async () => ({ settings: shownSettings(config) }),
+    async () => ({ settings: shownSettings(config), tzdata_version: tzdataVersion }),
   );
 
   app.get(

@@ -124,6 +124,7 @@ export const settingsAnswer = Type.Object(
     settings: Type.Record(Type.String(), Type.Union([Type.String(), Type.Number(), Type.Boolean()]), {
       description: 'By name.',
     }),
+    tzdata_version: Type.String({ description: 'Release of the time zone data that comes with Node.' }),
   },
   { title: 'Settings', description: 'In effect in this process; secrets and passwords are `***`.' },
 );

@@ -2,6 +2,7 @@
 import { cpSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
+import { tzdataVersion, tzdataWarning } from '../../src/windows/tzdata.js';
 import { temporaryFolder } from '../support/command-line.js';
 import { until } from '../support/until.js';
 import { lockIsFree, redisPid, root, spawnService, startService as start } from '../support/whole-service.js';
@@ -20,6 +21,8 @@ async function countUsers(address: string): Promise<unknown> {
 t.test('an acknowledged event is there after a clean stop and a start', async (t) => {
   const dataDir = temporaryFolder(t);
   const first = await start(t, dataDir);
+  const isOld = tzdataWarning(tzdataVersion, Date.now()) !== undefined;
+  t.equal(/time zone data/.test(first.lines.join()), isOld, 'the start warns of old time zone data');
   t.equal(await send(first.address, 'alice'), 201);
   first.child.kill('SIGTERM');
   t.same(await first.exited, [0, null]);

@@ -205,6 +205,7 @@ t.test('slow questions are kept without what would tell who was asked about', as
 
 t.test('the settings in effect are shown', async (t) => {
   const { body } = await get<{ settings: Record<string, unknown> }>(base, admin('settings'));
+  t.match(body, { tzdata_version: process.versions.tz });
   t.match(body.settings, { SLOW_QUERY_MS: 1, QUERY_CACHE: 'off', RETENTION_DAY_SECONDS: 7_776_000 });
 });
 
