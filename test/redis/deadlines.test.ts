@@ -11,6 +11,7 @@ import { createMetrics } from '../../src/metrics.js';
 import { connectionLimits, createConnection } from '../../src/redis/connection.js';
 import { within } from '../../src/redis/deadline.js';
 import { call, runPipeline } from '../../src/redis/pipeline.js';
+import { createTestClock, question, startCache } from '../support/answer-cache.js';
 import { startProxy } from '../support/redis-proxy.js';
 import { startRedis } from '../support/redis-server.js';
 import { until } from '../support/until.js';
@@ -86,6 +87,18 @@ t.test('work is not called late for what was there by the deadline', async (t) =
   t.equal(await answer, 'PONG');
   await t.rejects(within(new Promise(() => {}), 1), { code: 'redis_unavailable' });
 });
+
+t.test(
+  'a question is answered though the process stood still while it asked for a shared answer',
+  async (t) => {
+    const clock = createTestClock();
+    const { cache, stop } = await startCache(redis.socket, { clock, timeoutMs: 5_000 });
+    t.teardown(stop);
+    const answer = cache.get(question('still'), async () => 'computed');
+    clock.pass(60_000);
+    t.match(await answer, { state: 'miss' });
+  },
+);
 
 t.test(
   'a process that stands still whenever it may while it connects gets its connection at the first try',
