@@ -1,7 +1,7 @@
 /** Parameters whose meaning a schema cannot say: instants, numbers, lists of percentiles. Each wrong one is a problem that names it. */
 import { Problem } from '../errors.js';
 import type { Span } from '../windows/cover.js';
-import { EARLIEST, LATEST, parseInstant } from '../windows/instant.js';
+import { EARLIEST, LATEST, parseTimestamp } from '../windows/instant.js';
 import { parseRelative, type RelativeTerms } from '../windows/relative.js';
 
 export const invalid = (name: string, detail: string) =>
@@ -19,9 +19,8 @@ const notAnInstant = (name: string) =>
  * @param text RFC 3339 or an epoch number
  */
 function readInstant(name: string, text: string): number {
-  const number = /^-?\d+(?:\.\d+)?$/.test(text) ? Number(text) : text;
   // `+` in a query string means a blank, and many clients forget to encode the one of an offset.
-  const at = parseInstant(typeof number === 'string' ? number.replace(/ (?=\d\d:\d\d$)/, '+') : number);
+  const at = parseTimestamp(text.replace(/ (?=\d\d:\d\d$)/, '+'));
   if (Number.isNaN(at)) throw notAnInstant(name);
   return at;
 }

@@ -15,7 +15,7 @@ import {
   numericKeysMax,
   reservedNumericKey,
 } from '../sketches/registry.js';
-import { parseInstant } from '../windows/instant.js';
+import { parseTimestamp } from '../windows/instant.js';
 
 export const eventLimits = {
   systemBytesMax: 256,
@@ -179,7 +179,7 @@ export function createEventReader(futureMsMax: number, readsIds = false) {
   }
 
   function readTime(value: unknown, now: number): void {
-    event.at = value === undefined || value === null ? now : parseInstant(value);
+    event.at = value === undefined || value === null ? now : parseTimestamp(value);
     if (Number.isNaN(event.at)) {
       const detail = '/timestamp must be RFC 3339 with an offset (2026-01-31T13:37:00Z) or an epoch number';
       problem ??= { code: 'timestamp_invalid', pointer: '/timestamp', detail };

@@ -26,9 +26,14 @@ export const eventSchema = Type.Object(
     user_id: Type.Optional(id('Who.')),
     session_id: Type.Optional(id('In which session.')),
     timestamp: Type.Optional(
-      Type.Union([Type.String({ format: 'date-time' }), Type.Number()], {
-        description: 'RFC 3339 with an offset, or epoch s, ms, us or ns told by size. Default: now.',
-      }),
+      Type.Union(
+        [
+          Type.String({ format: 'date-time' }),
+          Type.Number(),
+          Type.String({ pattern: '^-?\\d+(\\.\\d+)?$', description: 'The number as text.' }),
+        ],
+        { description: 'RFC 3339 with an offset, or epoch s, ms, us or ns told by size. Default: now.' },
+      ),
     ),
     metadata: Type.Optional(
       Type.Object(

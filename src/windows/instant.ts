@@ -7,6 +7,9 @@
  * 5138), below 1e14 milliseconds, below 1e17 microseconds, above nanoseconds. Seconds with a fraction mean the
  * millisecond that was written, although the nearest double may lie just below it. Leap seconds (`:60`) are
  * taken as the last millisecond of their minute.
+ *
+ * Events and questions also take such a number written as text (`parseTimestamp`), since CSV files and query strings
+ * have no other form for it. Digits that read as a date are refused: 20150518 hardly means a second of August 1970.
  */
 import { DAY_MS, daysFromCivil, daysInMonth, HOUR_MS, MINUTE_MS } from './civil.js';
 
@@ -96,6 +99,21 @@ export function parseInstant(value: unknown): number {
   else if (typeof value === 'number') at = parseEpoch(value);
   else if (value instanceof Date) at = value.getTime();
   return at >= EARLIEST && at <= LATEST ? at : Number.NaN;
+}
+
+const numericText = /^-?\d+(?:\.\d+)?$/;
+/** A year, then month, day, hour with minute, and second, as far as they go: 2015, 201505, 20150518, 20150518130656. */
+const dateInDigits =
+  /^(?:19|20)\d\d(?:(?:0[1-9]|1[0-2])(?:(?:0[1-9]|[12]\d|3[01])(?:(?:[01]\d|2[0-3])[0-5]\d(?:[0-5]\d)?)?)?)?$/;
+
+/**
+ * The instant of an event or of a question: what `parseInstant` takes, or an epoch number written as text.
+ * @returns milliseconds since 1970, NaN where the value is no instant, or digits that read as a date
+ */
+export function parseTimestamp(value: unknown): number {
+  const at = parseInstant(value);
+  if (!Number.isNaN(at) || typeof value !== 'string') return at;
+  return numericText.test(value) && !dateInDigits.test(value) ? parseInstant(Number(value)) : Number.NaN;
 }
 
 /** RFC 3339 in UTC with milliseconds, for the years 0000 to 9999. */

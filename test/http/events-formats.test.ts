@@ -153,6 +153,9 @@ t.test('POST /api/v1/events', async (t) => {
       1_700_000_000_000,
       1_700_000_000_000_000,
       1_700_000_000_000_000_000,
+      '1700000000',
+      '1700000000.0',
+      '1700000000000',
     ];
     for (const timestamp of forms) {
       const answer = await post(base, JSON.stringify(event({ timestamp })), json, path);

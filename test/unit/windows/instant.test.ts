@@ -1,7 +1,7 @@
 /** Timestamps: every form that is taken, its exact meaning, and every one that is refused. */
 import fc from 'fast-check';
 import t from 'tap';
-import { formatInstant, parseDay, parseInstant } from '../../../src/windows/instant.js';
+import { formatInstant, parseDay, parseInstant, parseTimestamp } from '../../../src/windows/instant.js';
 
 const noon = Date.UTC(2026, 0, 31, 12);
 
@@ -115,6 +115,44 @@ t.test('the unit of a number is told by its size', async (t) => {
     [-100_000_000_000_000, -100_000_000_000],
   ];
   for (const [value, at] of known) t.equal(parseInstant(value), at, String(value));
+});
+
+t.test('of an event or a question, an epoch number may be written as text, in the same units', async (t) => {
+  const known: [text: string, at: number][] = [
+    ['1769860800', noon],
+    ['1769860800.5', noon + 500],
+    ['1769860800000', noon],
+    ['1769860800123456', noon + 123],
+    ['1769860800123456789', noon + 123],
+    ['2015051813', 2_015_051_813_000],
+    ['0', 0],
+    ['-1', -1_000],
+  ];
+  for (const [text, at] of known) {
+    t.equal(parseTimestamp(text), at, text);
+    t.ok(Number.isNaN(parseInstant(text)), `${text} is no RFC 3339`);
+  }
+  for (const value of ['2026-01-31T12:00:00Z', noon, new Date(noon)]) t.equal(parseTimestamp(value), noon);
+});
+
+t.test('digits that read as a date are no epoch number, and neither is any other text', async (t) => {
+  const dates = ['2015', '1999', '201505', '20150518', '201505181306', '20150518130656'];
+  const others = [
+    '',
+    ' ',
+    '1e9',
+    '0x10',
+    '+1769860800',
+    ' 1769860800',
+    '1769860800 ',
+    '1,769',
+    '.5',
+    '5.',
+    'NaN',
+  ];
+  for (const text of [...dates, ...others, '9'.repeat(30)])
+    t.ok(Number.isNaN(parseTimestamp(text)), JSON.stringify(text));
+  for (const value of [undefined, null, true, [], {}, 10n]) t.ok(Number.isNaN(parseTimestamp(value)));
 });
 
 t.test('seconds with a fraction mean the millisecond that is written', async (t) => {
