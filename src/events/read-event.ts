@@ -16,6 +16,7 @@ import {
   reservedNumericKey,
 } from '../sketches/registry.js';
 import { parseTimestamp } from '../windows/instant.js';
+import { loginOf } from './login-outcome.js';
 
 export const eventLimits = {
   systemBytesMax: 256,
@@ -123,8 +124,7 @@ export function createEventReader(futureMsMax: number, readsIds = false) {
     session: undefined,
     ip: undefined,
     endpoint: undefined,
-    status: undefined,
-    statusCode: undefined,
+    login: 'none',
     numberKeys: [],
     numberValues: [],
     numbersDropped: 0,
@@ -174,8 +174,6 @@ export function createEventReader(futureMsMax: number, readsIds = false) {
     }
     event.ip = text(metadata.ip, '/metadata/ip', eventLimits.idBytesMax);
     event.endpoint = text(metadata.endpoint, '/metadata/endpoint', eventLimits.endpointBytesMax);
-    event.status = metadata.status;
-    event.statusCode = metadata.status_code;
   }
 
   function readTime(value: unknown, now: number): void {
@@ -222,18 +220,19 @@ export function createEventReader(futureMsMax: number, readsIds = false) {
     event.numberKeys.length = 0;
     event.numberValues.length = 0;
     event.numbersDropped = 0;
-    event.ip = event.endpoint = event.status = event.statusCode = undefined;
+    event.ip = event.endpoint = undefined;
     readType(row.event_type);
     readSystem(row.system);
     event.user = text(row.user_id, '/user_id', eventLimits.idBytesMax);
     event.session = text(row.session_id, '/session_id', eventLimits.idBytesMax);
     if (readsIds) event.id = text(row.event_id, '/event_id', eventLimits.idBytesMax);
     readTime(row.timestamp, now);
-    const { metadata } = row;
-    if (isPlainObject(metadata)) readMetadata(metadata);
-    else if (metadata !== undefined && metadata !== null) {
+    const metadata = isPlainObject(row.metadata) ? row.metadata : undefined;
+    if (metadata) readMetadata(metadata);
+    else if (row.metadata !== undefined && row.metadata !== null) {
       problem ??= { code: 'type_invalid', pointer: '/metadata', detail: '/metadata must be an object' };
     }
+    event.login = loginOf(event.type, metadata);
     return problem;
   }
 

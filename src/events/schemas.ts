@@ -46,11 +46,21 @@ export const eventSchema = Type.Object(
             ),
           ),
           status: Type.Optional(
-            Type.Unknown({ description: 'A word, false or an HTTP error says that a login failed.' }),
+            Type.Unknown({ description: 'Of a user_login: whether it failed, see docs/logins.md.' }),
           ),
           status_code: Type.Optional(
-            Type.Unknown({ description: 'On a security_event: counts its IP among failed_logins.' }),
+            Type.Unknown({ description: 'The same, also of a security_event; a 2xx never is a failure.' }),
           ),
+          outcome: Type.Optional(
+            Type.Unknown({
+              description: 'The same, also of a security_event; ECS: success, failure, unknown.',
+            }),
+          ),
+          success: Type.Optional(Type.Unknown({ description: 'Of a user_login: false where it failed.' })),
+          status_id: Type.Optional(
+            Type.Unknown({ description: 'Of a user_login, OCSF: 2 where it failed.' }),
+          ),
+          result: Type.Optional(Type.Unknown({ description: 'Of a user_login: as `status`.' })),
           latency_ms: Type.Optional(Type.Number()),
         },
         {

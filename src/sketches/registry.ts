@@ -26,6 +26,9 @@ export const eventTypes = [
   'custom',
 ] as const;
 
+/** Whether an event is a log-in; `made`: nothing says that it failed. */
+export type Login = 'none' | 'made' | 'failed';
+
 /** What of an event is read. Absent values are undefined. */
 export interface EventFields {
   /** Index into `eventTypes`. */
@@ -34,29 +37,7 @@ export interface EventFields {
   session: string | undefined;
   ip: string | undefined;
   endpoint: string | undefined;
-  /** `metadata.status` and `metadata.status_code`, as they came. */
-  status: unknown;
-  statusCode: unknown;
-}
-
-const FAILED = new Set(
-  'fail failed failure error denied deny reject rejected refused invalid unauthorized forbidden blocked locked'.split(
-    ' ',
-  ),
-);
-
-/** A status that says an attempt failed: a word of the list in any case, false, or an HTTP error. */
-function saysFailed(status: unknown): boolean {
-  if (typeof status === 'string') return FAILED.has(status.toLowerCase());
-  return status === false || (typeof status === 'number' && status >= 400);
-}
-
-const LOGIN = eventTypes.indexOf('user_login');
-const SECURITY = eventTypes.indexOf('security_event');
-
-function failedLoginIp(event: EventFields): string | undefined {
-  if (event.type === SECURITY && event.statusCode !== undefined && event.statusCode !== null) return event.ip;
-  return event.type === LOGIN && saysFailed(event.status) ? event.ip : undefined;
+  login: Login;
 }
 
 /** What an id names that may tell who somebody is. */
@@ -77,7 +58,7 @@ export const fields: readonly FieldRow[] = [
   { name: 'ip', read: (event) => event.ip, person: 'ip' },
   { name: 'endpoint', read: (event) => event.endpoint },
   { name: 'type', read: (event) => eventTypes[event.type] },
-  { name: 'failedLoginIp', read: failedLoginIp, person: 'ip' },
+  { name: 'failedLoginIp', read: ({ login, ip }) => (login === 'failed' ? ip : undefined), person: 'ip' },
 ];
 
 interface MetricRow {
