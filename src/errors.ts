@@ -77,7 +77,7 @@ const rowErrorTable = {
   required: 'The field is required.',
   type_invalid: 'The field has the wrong type.',
   value_unknown: 'The value is not one of those allowed.',
-  empty: 'A name or id must have at least one byte.',
+  empty: 'The name must have at least one byte.',
   too_long: 'The name, id or key is longer than allowed.',
   not_unicode: 'The text holds a lone surrogate or broken UTF-8, so it has no byte form of its own.',
   name_reserved: 'The name "*" means all systems and cannot be one.',

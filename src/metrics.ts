@@ -101,6 +101,14 @@ export function createMetrics() {
       'events_duplicate_total',
       'Of the accepted events, those not counted again because their event_id was known.',
     ),
+    eventsUndated: counter(
+      'events_undated_total',
+      'Of the accepted events, those without a timestamp, counted at the time of their arrival.',
+    ),
+    fieldsIgnored: counter(
+      'event_fields_ignored_total',
+      'Fields of accepted events that were not read though their sender may think so; answers name them.',
+    ),
     eventsRejected: counter('events_rejected_total', 'Rows refused, by reason.', ['reason']),
     pipelineSeconds: histogram(
       'pipeline_duration_seconds',

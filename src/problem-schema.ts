@@ -30,6 +30,16 @@ const problemSchema = Type.Object(
     ),
     accepted: Type.Optional(Type.Integer({ description: 'Of those rows, the events stored.' })),
     rejected: Type.Optional(Type.Integer({ description: 'Of those rows, the ones refused.' })),
+    defaulted: Type.Optional(
+      Type.Record(Type.String(), Type.Integer(), {
+        description: 'Of those rows, as in the answer of a batch.',
+      }),
+    ),
+    ignored: Type.Optional(
+      Type.Record(Type.String(), Type.Integer(), {
+        description: 'Of those rows, as in the answer of a batch.',
+      }),
+    ),
     'violated-policies': Type.Optional(
       Type.Array(Type.String(), { description: 'Policies whose quota is used up, as in RateLimit-Policy.' }),
     ),

@@ -21,6 +21,14 @@ import type { Chunk } from './formats/ndjson.js';
 import { malformedLine, oversizedLine } from './formats/rows.js';
 import { addRow, type RowTerms } from './identified-rows.js';
 import type { MarkedRows } from './marked-rows.js';
+import {
+  addNotices,
+  ignoredFields,
+  type Notices,
+  noteIgnored,
+  noticeMembers,
+  openNotices,
+} from './notices.js';
 import type { Placement } from './placement.js';
 import { createEventReader, type ReadEvent, type RowProblem } from './read-event.js';
 import type { Place, Writer } from './writer.js';
@@ -42,6 +50,8 @@ export interface Account {
   errorsBytes: number;
   /** Milliseconds of the last accepted event. */
   lastAt: number;
+  /** Of the accepted. */
+  notices: Notices;
 }
 
 interface IngestDependencies {
@@ -141,6 +151,7 @@ export function createIngest(dependencies: IngestDependencies) {
     if (account.duplicates !== undefined) account.duplicates += part.duplicates ?? 0;
     for (const error of part.errors) list(account, error);
     if (part.accepted > 0) account.lastAt = part.lastAt;
+    addNotices(account.notices, part.notices);
   }
 
   const openAccount = (): Account => ({
@@ -151,6 +162,7 @@ export function createIngest(dependencies: IngestDependencies) {
     errors: [],
     errorsBytes: 0,
     lastAt: Number.NaN,
+    notices: openNotices(),
   });
 
   /** @throws Problem events_invalid, system_forbidden where any row is bad */
@@ -166,7 +178,7 @@ export function createIngest(dependencies: IngestDependencies) {
   }
 
   /**
-   * Adds rows to an account and waits until the good ones are stored. Empties their list before it waits: they are some
+   * Adds rows to a new account and waits until the good ones are stored. Empties their list before it waits: they are some
    * ten times as large as what is sent of them. `first`: the index of the first row.
    */
   async function store(
@@ -178,6 +190,8 @@ export function createIngest(dependencies: IngestDependencies) {
     const now = marked ? marked.at : clock.now();
     const minutesFrom = now - minuteRetentionMs;
     const event: ReadEvent = reader.event;
+    const { ignored } = event;
+    const { notices } = account;
     let place: Place | undefined;
     let terms: RowTerms | undefined;
     let accepted = 0;
@@ -196,6 +210,8 @@ export function createIngest(dependencies: IngestDependencies) {
           else place.take(event, minutesFrom, placement?.shardOf(event));
           accepted++;
           account.lastAt = event.at;
+          if (event.isTimeDefaulted) notices.withoutTime++;
+          if (ignored.names.length > 0) noteIgnored(notices, ignored);
         }
       }
       if (problem) {
@@ -209,6 +225,8 @@ export function createIngest(dependencies: IngestDependencies) {
     repeated += await place.stored;
     account.accepted += accepted;
     metrics.eventsAccepted.inc(accepted);
+    if (notices.withoutTime > 0) metrics.eventsUndated.inc(notices.withoutTime);
+    if (notices.ignored) metrics.fieldsIgnored.inc(ignoredFields(notices));
     if (account.duplicates === undefined) return;
     account.duplicates += repeated;
     metrics.eventsDuplicate.inc(repeated);
@@ -245,10 +263,9 @@ export function createIngest(dependencies: IngestDependencies) {
           add(account, part);
         }
       } catch (error) {
-        const { accepted, rejected, duplicates, errors } = account;
-        throw Object.assign(error as Error, {
-          committed: { committed_rows: committed, accepted, rejected, duplicates, errors },
-        });
+        const { accepted, rejected, duplicates, errors, notices } = account;
+        const members = { accepted, rejected, duplicates, ...noticeMembers(notices), errors };
+        throw Object.assign(error as Error, { committed: { committed_rows: committed, ...members } });
       }
       if (committed === 0) throw new Problem('batch_empty', 'the body holds no event');
       if (account.accepted === 0) throw refusal(account);

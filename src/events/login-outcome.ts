@@ -9,7 +9,7 @@
  * said; else one field that says failure is enough. What is not in the table says nothing, and neither do `unknown`,
  * `pending` and an absent field.
  *
- * Cost: a few reads of properties, of log-ins and security events alone. What a text means is remembered.
+ * Cost: a walk over the metadata of log-ins and security events. What a text means is remembered.
  */
 import { eventTypes, type Login } from '../sketches/registry.js';
 
@@ -93,12 +93,9 @@ const saysFailure = (value: unknown): boolean => verdictOf(value) === 'failure';
 
 type Metadata = Readonly<Record<string, unknown>>;
 
-/** ECS: `outcome`, `event.outcome` as one name or nested. */
-function hasFailedOutcome(metadata: Metadata): boolean {
-  const { event } = metadata;
-  if (saysFailure(metadata.outcome) || saysFailure(metadata['event.outcome'])) return true;
-  return typeof event === 'object' && event !== null && saysFailure((event as Metadata).outcome);
-}
+/** ECS with nested names. */
+const hasFailedOutcome = (event: unknown): boolean =>
+  typeof event === 'object' && event !== null && saysFailure((event as Metadata).outcome);
 
 const deniesSuccess = (success: unknown): boolean =>
   success === 0 ||
@@ -108,13 +105,42 @@ const deniesSuccess = (success: unknown): boolean =>
 /** OCSF: 1 is success, 2 failure. */
 const isFailureId = (id: unknown): boolean => id === 2 || id === '2';
 
+/** Walks the fields that are there: asking for those that mostly are not would take longer. */
 function hasFailed(type: number, metadata: Metadata): boolean {
-  const { status, status_code: code } = metadata;
-  if (verdictOf(status) === 'done' || verdictOf(code) === 'done') return false;
-  if (saysFailure(code) || hasFailedOutcome(metadata)) return true;
-  if (type !== LOGIN) return false;
-  const { success, status_id: id, result } = metadata;
-  return saysFailure(status) || saysFailure(result) || deniesSuccess(success) || isFailureId(id);
+  let ofAny = false;
+  let ofLogin = false;
+  for (const field in metadata) {
+    switch (field) {
+      case 'status': {
+        const verdict = verdictOf(metadata.status);
+        if (verdict === 'done') return false;
+        ofLogin ||= verdict === 'failure';
+        break;
+      }
+      case 'status_code': {
+        const verdict = verdictOf(metadata.status_code);
+        if (verdict === 'done') return false;
+        ofAny ||= verdict === 'failure';
+        break;
+      }
+      case 'outcome':
+      case 'event.outcome':
+        ofAny ||= saysFailure(metadata[field]);
+        break;
+      case 'event':
+        ofAny ||= hasFailedOutcome(metadata.event);
+        break;
+      case 'result':
+        ofLogin ||= saysFailure(metadata.result);
+        break;
+      case 'success':
+        ofLogin ||= deniesSuccess(metadata.success);
+        break;
+      case 'status_id':
+        ofLogin ||= isFailureId(metadata.status_id);
+    }
+  }
+  return ofAny || (ofLogin && type === LOGIN);
 }
 
 const LOGIN = eventTypes.indexOf('user_login');

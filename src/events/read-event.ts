@@ -5,18 +5,15 @@
  *
  * Ids are taken byte for byte: no trimming, no case folding, control characters and all. What has no bytes of
  * its own (lone surrogates, all of which would become U+FFFD) is refused, since two ids would become one.
- * `null` means absent. Unknown fields are ignored; senders add many.
+ * `null` means absent, and so does an empty text where a field is optional. What is not read is noted where its sender
+ * may miss it (ignored-fields.ts).
  */
 import type { RowErrorCode } from '../errors.js';
-import {
-  type EventFields,
-  eventTypes,
-  isMeasurement,
-  numericKeysMax,
-  reservedNumericKey,
-} from '../sketches/registry.js';
+import { type EventFields, eventTypes, numericKeysMax, reservedNumericKey } from '../sketches/registry.js';
 import { parseTimestamp } from '../windows/instant.js';
+import { type IgnoredFields, ignore, ignoreNested, ignoreUnknown, isAbsent } from './ignored-fields.js';
 import { loginOf } from './login-outcome.js';
+import { kindOf } from './metadata-keys.js';
 
 export const eventLimits = {
   systemBytesMax: 256,
@@ -39,6 +36,9 @@ export interface ReadEvent extends EventFields {
   numberValues: number[];
   /** How many numbers there were beyond those. */
   numbersDropped: number;
+  /** It has no timestamp and was given that of its arrival. */
+  isTimeDefaulted: boolean;
+  ignored: IgnoredFields;
 }
 
 /** A row that stays as it is when the next is read. */
@@ -46,6 +46,7 @@ export const copyEvent = (event: ReadEvent): ReadEvent => ({
   ...event,
   numberKeys: [...event.numberKeys],
   numberValues: [...event.numberValues],
+  ignored: { ...event.ignored, names: [...event.ignored.names] },
 });
 
 export interface RowProblem {
@@ -55,8 +56,6 @@ export interface RowProblem {
 }
 
 const typeIndex = new Map<unknown, number>(eventTypes.map((type, index) => [type, index]));
-const measurementKeys = new Map<string, boolean>();
-const MEASUREMENT_KEYS_MAX = 10_000;
 /** UTF-16 units of a key that an answer repeats. */
 const KEY_NAMED_MAX = 256;
 
@@ -64,18 +63,6 @@ const KEY_NAMED_MAX = 256;
 function token(key: string): string {
   const name = key.length > KEY_NAMED_MAX ? `${key.slice(0, KEY_NAMED_MAX)}...` : key;
   return name.replaceAll('~', '~0').replaceAll('/', '~1').toWellFormed();
-}
-
-/** Longer keys are refused where they matter, and never remembered. */
-function isMeasurementKey(key: string): boolean {
-  if (key.length > eventLimits.numericKeyBytesMax) return isMeasurement(key);
-  let known = measurementKeys.get(key);
-  if (known === undefined) {
-    known = isMeasurement(key);
-    if (measurementKeys.size >= MEASUREMENT_KEYS_MAX) measurementKeys.clear();
-    measurementKeys.set(key, known);
-  }
-  return known;
 }
 
 /** What is wrong with a name or id, or undefined. A UTF-16 unit is at most three bytes of UTF-8. */
@@ -91,6 +78,12 @@ function textProblem(value: unknown, pointer: string, bytesMax: number): RowProb
     return { code: 'not_unicode', pointer, detail: `${pointer} holds a lone surrogate` };
   }
   return undefined;
+}
+
+/** Whether a text may be a number, by its first character. */
+function startsAsNumber(text: string): boolean {
+  const first = text.charCodeAt(0);
+  return (first >= 48 && first <= 57) || first === 45;
 }
 
 /** An object of keys and values, and not a list, nor one of the types that only msgpack has. */
@@ -128,26 +121,63 @@ export function createEventReader(futureMsMax: number, readsIds = false) {
     numberKeys: [],
     numberValues: [],
     numbersDropped: 0,
+    isTimeDefaulted: false,
+    ignored: { names: [], more: 0 },
   };
+  const { ignored } = event;
   let problem: RowProblem | undefined;
 
   function text(value: unknown, pointer: string, bytesMax: number): string | undefined {
-    if (value === undefined || value === null) return undefined;
+    if (isAbsent(value)) return undefined;
+    if (value === '') {
+      ignore(ignored, pointer.slice(1).replace('/', '.'));
+      return undefined;
+    }
     problem ??= textProblem(value, pointer, bytesMax);
     return value as string;
+  }
+
+  /** Empties the lists of the row before. They are short, and setting their length would take far longer. */
+  function clear(): void {
+    while (event.numberKeys.length > 0) event.numberKeys.pop();
+    while (event.numberValues.length > 0) event.numberValues.pop();
+    event.numbersDropped = 0;
+    while (ignored.names.length > 0) ignored.names.pop();
+    ignored.more = 0;
   }
 
   function readNumber(key: string, value: number): void {
     if (!Number.isFinite(value)) {
       const pointer = `/metadata/${token(key)}`;
       problem ??= { code: 'number_not_finite', pointer, detail: `${pointer} is not a finite number` };
-    } else if (isMeasurementKey(key)) {
-      if (event.numberKeys.length >= numericKeysMax && key !== reservedNumericKey) event.numbersDropped++;
-      else {
-        event.numberKeys.push(key);
-        event.numberValues.push(value);
-      }
+    } else if (kindOf(key) === 'name') {
+      return;
+    } else if (key === '') {
+      ignore(ignored, 'metadata', key);
+    } else if (event.numberKeys.length >= numericKeysMax && key !== reservedNumericKey) {
+      event.numbersDropped++;
+      ignore(ignored, 'metadata', key);
+    } else {
+      event.numberKeys.push(key);
+      event.numberValues.push(value);
     }
+  }
+
+  function readObject(metadata: Record<string, unknown>, key: string, value: object): void {
+    if (nestsWithin(value, eventLimits.nestingLevelsMax)) {
+      ignoreNested(ignored, metadata, key, value);
+      return;
+    }
+    const pointer = `/metadata/${token(key)}`;
+    const detail = `${pointer} nests deeper than ${eventLimits.nestingLevelsMax} levels`;
+    problem ??= { code: 'nesting_too_deep', pointer, detail };
+  }
+
+  /** Notes fields of the event that stand in its metadata. */
+  function ignoreMisplaced(metadata: Record<string, unknown>): void {
+    if (event.user === undefined && !isAbsent(metadata.user_id)) ignore(ignored, 'metadata.user_id');
+    if (event.session === undefined && !isAbsent(metadata.session_id)) ignore(ignored, 'metadata.session_id');
+    if (event.isTimeDefaulted && !isAbsent(metadata.timestamp)) ignore(ignored, 'metadata.timestamp');
   }
 
   function readMetadata(metadata: Record<string, unknown>): void {
@@ -161,23 +191,25 @@ export function createEventReader(futureMsMax: number, readsIds = false) {
       }
       const value = metadata[key];
       if (typeof value === 'number') readNumber(key, value);
-      else if (typeof value === 'object' && !nestsWithin(value, eventLimits.nestingLevelsMax)) {
-        const pointer = `/metadata/${token(key)}`;
-        const detail = `${pointer} nests deeper than ${eventLimits.nestingLevelsMax} levels`;
-        problem ??= { code: 'nesting_too_deep', pointer, detail };
-      }
+      else if (typeof value === 'string') {
+        if (startsAsNumber(value) && kindOf(key) === 'unit' && Number.isFinite(Number(value))) {
+          ignore(ignored, 'metadata', key);
+        }
+      } else if (typeof value === 'object' && value !== null) readObject(metadata, key, value);
     }
     for (const key of event.numberKeys) {
-      if (key.length * 3 > eventLimits.numericKeyBytesMax || key.length === 0 || !key.isWellFormed()) {
+      if (key.length * 3 > eventLimits.numericKeyBytesMax || !key.isWellFormed()) {
         problem ??= textProblem(key, `/metadata/${token(key)}`, eventLimits.numericKeyBytesMax);
       }
     }
+    ignoreMisplaced(metadata);
     event.ip = text(metadata.ip, '/metadata/ip', eventLimits.idBytesMax);
     event.endpoint = text(metadata.endpoint, '/metadata/endpoint', eventLimits.endpointBytesMax);
   }
 
   function readTime(value: unknown, now: number): void {
-    event.at = value === undefined || value === null ? now : parseTimestamp(value);
+    event.isTimeDefaulted = isAbsent(value);
+    event.at = event.isTimeDefaulted ? now : parseTimestamp(value);
     if (Number.isNaN(event.at)) {
       const detail = '/timestamp must be RFC 3339 with an offset (2026-01-31T13:37:00Z) or an epoch number';
       problem ??= { code: 'timestamp_invalid', pointer: '/timestamp', detail };
@@ -190,14 +222,14 @@ export function createEventReader(futureMsMax: number, readsIds = false) {
   function readType(value: unknown): void {
     event.type = typeIndex.get(value) ?? -1;
     if (event.type >= 0) return;
-    const missing = value === undefined || value === null;
+    const missing = isAbsent(value);
     const detail = `/event_type must be one of ${eventTypes.join(', ')}`;
     problem ??= { code: missing ? 'required' : 'value_unknown', pointer: '/event_type', detail };
   }
 
   function readSystem(value: unknown): void {
     event.system = value as string;
-    if (value === undefined || value === null) {
+    if (isAbsent(value)) {
       problem ??= { code: 'required', pointer: '/system', detail: '/system is required' };
       return;
     }
@@ -217,9 +249,7 @@ export function createEventReader(futureMsMax: number, readsIds = false) {
       return { code: 'not_an_object', pointer: '', detail: 'an event must be an object' };
     }
     problem = undefined;
-    event.numberKeys.length = 0;
-    event.numberValues.length = 0;
-    event.numbersDropped = 0;
+    clear();
     event.ip = event.endpoint = undefined;
     readType(row.event_type);
     readSystem(row.system);
@@ -229,10 +259,11 @@ export function createEventReader(futureMsMax: number, readsIds = false) {
     readTime(row.timestamp, now);
     const metadata = isPlainObject(row.metadata) ? row.metadata : undefined;
     if (metadata) readMetadata(metadata);
-    else if (row.metadata !== undefined && row.metadata !== null) {
+    else if (!isAbsent(row.metadata)) {
       problem ??= { code: 'type_invalid', pointer: '/metadata', detail: '/metadata must be an object' };
     }
     event.login = loginOf(event.type, metadata);
+    ignoreUnknown(ignored, row, readsIds);
     return problem;
   }
 

@@ -14,6 +14,7 @@ import { type Chunk, readNdjson } from './formats/ndjson.js';
 import { checkRows, type Rows, rowsOf } from './formats/rows.js';
 import { readIdempotencyKey } from './idempotency-key.js';
 import type { Account, Ingest } from './ingest.js';
+import { noticeMembers } from './notices.js';
 import type { Once } from './once.js';
 import {
   batchAnswerSchema,
@@ -186,7 +187,7 @@ export default async function eventsRoutes(app: FastifyInstance, options: Events
   }
 
   function batchAnswer({ account }: Stored, requestId: string) {
-    const { accepted, rejected, duplicates, errors } = account;
+    const { accepted, rejected, duplicates, errors, notices } = account;
     return {
       success: true,
       processed: accepted,
@@ -195,6 +196,7 @@ export default async function eventsRoutes(app: FastifyInstance, options: Events
       accepted,
       rejected,
       duplicates,
+      ...noticeMembers(notices),
       errors,
       errorsTruncated: rejected > errors.length,
       requestId,
@@ -209,6 +211,7 @@ export default async function eventsRoutes(app: FastifyInstance, options: Events
       message: 'Event stored',
       timestamp: formatInstant(stored.account.lastAt),
       duplicates: stored.account.duplicates,
+      ...noticeMembers(stored.account.notices),
     };
   }
 

@@ -2,14 +2,20 @@
 import { Type } from 'typebox';
 import { rowErrorCodes } from '../errors.js';
 import { eventTypes } from '../sketches/registry.js';
+import { ignoredNamesMax } from './ignored-fields.js';
 import { eventLimits } from './read-event.js';
 
 /** Lengths are limited in bytes of UTF-8; JSON Schema counts characters, of which there are as many or fewer. */
-const text = (bytesMax: number, description: string) =>
-  Type.String({ minLength: 1, maxLength: bytesMax, description });
+const text = (bytesMax: number, description: string, minLength = 1) =>
+  Type.String({ minLength, maxLength: bytesMax, description });
 
+/** Optional: an empty one is absent. */
 const id = (description: string) =>
-  text(eventLimits.idBytesMax, `${description} Kept byte for byte; at most ${eventLimits.idBytesMax} bytes.`);
+  text(
+    eventLimits.idBytesMax,
+    `${description} Kept byte for byte; at most ${eventLimits.idBytesMax} bytes.`,
+    0,
+  );
 
 export const eventSchema = Type.Object(
   {
@@ -43,6 +49,7 @@ export const eventSchema = Type.Object(
             text(
               eventLimits.endpointBytesMax,
               `What was called, at most ${eventLimits.endpointBytesMax} bytes.`,
+              0,
             ),
           ),
           status: Type.Optional(
@@ -87,6 +94,23 @@ const duplicates = Type.Optional(
   }),
 );
 
+const notices = {
+  defaulted: Type.Optional(
+    Type.Record(Type.String(), Type.Integer(), {
+      description:
+        'Fields that accepted events lacked and were given, with how many events: ' +
+        '`timestamp` means counted at the time of arrival. Absent where there are none.',
+    }),
+  ),
+  ignored: Type.Optional(
+    Type.Record(Type.String(), Type.Integer(), {
+      description:
+        'Fields of accepted events that were not read, with how often they came: beside `metadata`, empty, or numbers ' +
+        `dropped inside it. The first ${ignoredNamesMax} names; \`...\` stands for all others. Absent where there are none.`,
+    }),
+  ),
+};
+
 const rowErrorSchema = Type.Object(
   {
     index: Type.Integer({ description: 'Row of the body, from 0.' }),
@@ -106,6 +130,7 @@ export const batchAnswerSchema = Type.Object(
     accepted: Type.Integer(),
     rejected: Type.Integer(),
     duplicates,
+    ...notices,
     errors: Type.Array(rowErrorSchema),
     errorsTruncated: Type.Boolean({ description: 'More rows were refused than `errors` lists.' }),
     requestId: Type.String(),
@@ -120,6 +145,7 @@ export const eventAnswerSchema = Type.Object(
     message: Type.String(),
     timestamp: Type.String({ description: 'The time the event was counted at.' }),
     duplicates,
+    ...notices,
   },
   { title: 'EventStored', description: 'Redis has acknowledged the event.' },
 );

@@ -67,6 +67,7 @@ t.test('events and rows are counted when they are stored or refused', async (t) 
   const moved = await movedBy(() => postRows(base, [event(), event(), event(), bad, bad, {}]));
   t.match(moved, {
     papertrail_events_accepted_total: 3,
+    papertrail_events_undated_total: 3,
     'papertrail_events_rejected_total{reason="timestamp_invalid"}': 2,
     'papertrail_events_rejected_total{reason="required"}': 1,
     papertrail_group_commit_events_sum: 3,
@@ -76,6 +77,11 @@ t.test('events and rows are counted when they are stored or refused', async (t) 
   });
   t.ok(moved.papertrail_pipeline_size_bytes_sum > 10 && moved.papertrail_pipeline_duration_seconds_sum > 0);
   t.equal((await series()).get('papertrail_ingest_pending_bytes'), 0, 'nothing waits any more');
+  const unread = await movedBy(() =>
+    postRows(base, [event({ ip: 'a', timestamp: 1_700_000_000, host: 'b' })]),
+  );
+  t.match(unread, { papertrail_events_accepted_total: 1, papertrail_event_fields_ignored_total: 2 });
+  t.notOk('papertrail_events_undated_total' in unread);
   const refused = await movedBy(() => postRows(base, [{}]));
   t.notOk('papertrail_events_accepted_total' in refused || 'papertrail_group_commit_events_count' in refused);
 });
