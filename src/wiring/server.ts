@@ -29,7 +29,7 @@ export function createServer(config: Config, log: FastifyBaseLogger, randomId: (
     logController: new LogController({ disableRequestLogging: true }),
     // A logger of its own for each request is dear; the few lines there are name their request themselves.
     childLoggerFactory: (logger) => logger,
-    routerOptions: { maxParamLength: PARAM_CHARACTERS_MAX },
+    routerOptions: { maxParamLength: PARAM_CHARACTERS_MAX, ignoreTrailingSlash: true },
     requestIdHeader: false,
     return503OnClosing: false, // plugins/stop.ts answers then, with a problem as everywhere
     // A sender's own id is kept where it can do no harm in a log.
