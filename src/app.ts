@@ -29,6 +29,7 @@ import access, { requires } from './plugins/access.js';
 import { createClientAddresses } from './plugins/client-address.js';
 import compression from './plugins/compression.js';
 import connectionBounds from './plugins/connection-bounds.js';
+import contentCodings from './plugins/content-codings.js';
 import docs from './plugins/docs.js';
 import errors from './plugins/errors.js';
 import logging from './plugins/logging.js';
@@ -187,6 +188,7 @@ async function registerPlugins(app: FastifyInstance, parts: Parts): Promise<void
     await app.register(questionLimit, { limiter: limits.limiter, limitOf: limits.policies.queries });
   }
   await app.register(compression);
+  await app.register(contentCodings);
   await app.register(queryChecks);
 }
 

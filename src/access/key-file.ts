@@ -23,7 +23,7 @@ const unusable = (path: string, error: unknown): Error =>
 export function parseKeyFile(text: string): KeyRecord[] {
   let value: { version?: unknown; keys?: unknown };
   try {
-    value = JSON.parse(text);
+    value = JSON.parse(text.replace(/^\ufeff/, '')); // editors of Windows begin a file with a byte order mark
   } catch {
     throw new Error('it is not JSON'); // the message of the parser would quote the file
   }

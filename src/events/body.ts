@@ -5,6 +5,7 @@
 import { createHash } from 'node:crypto';
 import type { Readable } from 'node:stream';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { refuseGzipped } from './formats/foreign.js';
 import { parseJson } from './formats/json.js';
 import { parseMsgpack } from './formats/msgpack.js';
 
@@ -35,6 +36,7 @@ export function addBodyParsers(app: FastifyInstance, rowsMax: number): void {
       [...types],
       whole,
       async ({ headers }: FastifyRequest, body: Buffer): Promise<EventsBody> => {
+        refuseGzipped(body);
         // Before it is parsed, which may change it.
         const digest = headers['idempotency-key'] === undefined ? '' : digestOf(body);
         return { kind: 'value', value: parse(body, rowsMax), bytes: body.length, digest };

@@ -103,13 +103,19 @@ const lineProblems = new Map<unknown, RowProblem>([
   [oversizedLine, lineProblem('line_too_long')],
 ]);
 
+/** The problem of a line that looks like another format. */
+function foreignProblem({ description }: symbol): RowProblem {
+  const { detail, ...problem } = lineProblem('line_malformed');
+  return { ...problem, detail: `${detail} It looks like ${description}.` };
+}
+
 export function createIngest(dependencies: IngestDependencies) {
   const { writer, directory, clock, metrics, pseudonyms, readsIds, placement } = dependencies;
   const { futureMsMax, minuteRetentionMs } = dependencies;
   const reader = createEventReader(futureMsMax, readsIds);
 
   function readRow(row: unknown, now: number, allowed: AllowedSystems): RowProblem | undefined {
-    if (typeof row === 'symbol') return lineProblems.get(row);
+    if (typeof row === 'symbol') return lineProblems.get(row) ?? foreignProblem(row);
     const problem = reader.read(row, now);
     if (problem || allowed === undefined || allowed.has(reader.event.system)) return problem;
     return systemForbidden;

@@ -228,7 +228,7 @@ export default async function eventsRoutes(app: FastifyInstance, options: Events
   const config = { unexpected: 'ingest_failed' as const };
   const ndjson = media(contentTypes.ndjson, {
     type: 'string',
-    description: 'One event a line, any number of lines.',
+    description: 'One event a line, any number of lines; blank lines and byte order marks are passed over.',
   });
   const answered = (schema: object) => ({
     description: 'Redis has acknowledged every event that was accepted.',

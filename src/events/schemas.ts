@@ -164,7 +164,13 @@ export const ingestHeaders = Type.Object({
         '(draft-ietf-httpapi-idempotency-key-header-07).',
     }),
   ),
-  'content-encoding': Type.Optional(Type.Enum(['identity', 'gzip', 'br', 'deflate'])),
+  'content-encoding': Type.Optional(
+    Type.String({
+      description:
+        'A list of `gzip` (or `x-gzip`), `br`, `deflate` (the zlib format, RFC 1950) and `identity`, in any case ' +
+        'and in the order in which they were applied; at most three besides `identity` (RFC 9110, 8.4).',
+    }),
+  ),
 });
 
 /** Of answers. */

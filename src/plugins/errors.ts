@@ -26,11 +26,6 @@ const frameworkCodes: Record<string, [code: ProblemCode, detail: string]> = {
     'Content-Type must be application/json, application/x-ndjson or application/msgpack',
   ],
   FST_ERR_CTP_INVALID_CONTENT_LENGTH: ['body_malformed', 'the body is not as long as Content-Length says'],
-  FST_CP_ERR_INVALID_CONTENT_ENCODING: [
-    'content_encoding_unsupported',
-    'Content-Encoding must be gzip, br, deflate or identity',
-  ],
-  FST_CP_ERR_INVALID_CONTENT: ['body_malformed', 'the body cannot be decompressed; it may be cut short'],
   FST_ERR_MAX_PARAM_LENGTH: ['name_too_long', 'a name in the path is too long'],
   FST_ERR_BAD_URL: ['request_invalid', 'the path is not a valid URL'],
   ECONNRESET: ['body_malformed', 'the body ended before its end'],

@@ -6,6 +6,8 @@
  */
 import { isUtf8 } from 'node:buffer';
 import { Problem } from '../../errors.js';
+import { withoutMark } from './byte-order-mark.js';
+import { foreignFormat } from './foreign.js';
 import { namesMax, nestedMax } from './rows.js';
 
 const NEWLINE = 0x0a;
@@ -43,19 +45,44 @@ export function isTooDense(body: Buffer, most: number): boolean {
   return false;
 }
 
-/** The value of a JSON body. @throws Problem body_malformed or body_not_utf8 */
+/** Whether a text has a JSON object as its first line and more after that. */
+function looksLikeNdjson(text: string): boolean {
+  const end = text.indexOf('\n');
+  if (end < 0 || !text.startsWith('{')) return false;
+  try {
+    JSON.parse(text.slice(0, end));
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** The problem of a body that is no JSON, with what it looks like. */
+function notJson(code: 'body_malformed' | 'body_not_utf8', detail: string, body: Buffer): Problem {
+  const looks = foreignFormat(body);
+  return new Problem(code, looks ? `${detail}; it looks like ${looks.name}` : detail);
+}
+
+/** The value of a JSON body. @throws Problem body_malformed, body_not_utf8, batch_empty */
 export function parseJson(body: Buffer): unknown {
-  if (!isUtf8(body)) throw new Problem('body_not_utf8', 'the body is not UTF-8');
+  if (!isUtf8(body)) throw notJson('body_not_utf8', 'the body is not UTF-8', body);
   const most = nestedMax(body.length);
   if (isTooDense(body, most)) {
     const detail = `the body holds more than ${most} lists and objects, or an object of more than ${namesMax} names`;
     throw new Problem('body_malformed', detail);
   }
+  const text = withoutMark(body.toString());
   try {
-    return JSON.parse(body.toString());
+    return JSON.parse(text);
   } catch (error) {
+    if (text.trim() === '') throw new Problem('batch_empty', 'the body is empty');
     // V8 quotes the text it stumbled over, which may be an id: only the place is told.
     const place = /position \d+/.exec(String(error))?.[0];
-    throw new Problem('body_malformed', `the body is not valid JSON${place ? `, at ${place}` : ''}`);
+    const detail = `the body is not valid JSON${place ? `, at ${place}` : ''}`;
+    if (!looksLikeNdjson(text)) throw notJson('body_malformed', detail, body);
+    throw new Problem(
+      'body_malformed',
+      `${detail}; it looks like NDJSON, whose type is application/x-ndjson`,
+    );
   }
 }

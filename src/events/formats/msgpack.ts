@@ -131,9 +131,10 @@ function rowsIn(body: Buffer): number {
 
 /**
  * The value of a MessagePack body, whose bytes may be changed.
- * @throws Problem body_malformed, body_not_utf8, batch_too_large
+ * @throws Problem body_malformed, body_not_utf8, batch_empty, batch_too_large
  */
 export function parseMsgpack(body: Buffer, rowsMax: number): unknown {
+  if (body.length === 0) throw new Problem('batch_empty', 'the body is empty');
   try {
     checkRows(rowsIn(body), rowsMax);
     check(body);

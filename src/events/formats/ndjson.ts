@@ -7,13 +7,20 @@
  * be, whose bytes are passed over without being kept. Empty lines are dropped as they arrive: compressed, a
  * thousand of them are one byte.
  *
+ * Where the first line is no JSON the body may be something else altogether. Then the reason of that row says what it looks
+ * like; and of what no line is meant as an event, such as a list over several lines whose last element would be a row,
+ * nothing is taken.
+ *
  * Where a body is cut depends on its bytes and the limits alone, not on the pieces in which they arrive: a second try of
  * a request with an idempotency key is cut as the first was.
  */
 import { isUtf8 } from 'node:buffer';
 import type { Hash } from 'node:crypto';
+import { Problem } from '../../errors.js';
+import { withoutMark } from './byte-order-mark.js';
+import { foreignLines, headBytes, refuseGzipped } from './foreign.js';
 import { isTooDense } from './json.js';
-import { malformedLine, nestedMax, oversizedLine } from './rows.js';
+import { foreignLine, malformedLine, nestedMax, oversizedLine } from './rows.js';
 
 const NEWLINE = 0x0a;
 const RETURN = 0x0d;
@@ -43,7 +50,8 @@ function parseLine(line: string, dense: boolean): unknown {
   try {
     return JSON.parse(line);
   } catch {
-    return malformedLine;
+    // Looked for only here, since hardly any line has one.
+    return line.startsWith('\ufeff') ? parseLine(withoutMark(line), dense) : malformedLine;
   }
 }
 
@@ -67,6 +75,24 @@ function parseLines(lines: Buffer): unknown[] {
   return rows;
 }
 
+/**
+ * The row in place of a first line that is no JSON.
+ * @throws Problem body_malformed where no line can be meant as an event
+ */
+function readForeign(segments: readonly (Buffer | symbol)[]): symbol {
+  let head = Buffer.alloc(0);
+  for (const segment of segments) {
+    if (head.length >= headBytes || !Buffer.isBuffer(segment)) break;
+    head = Buffer.concat([head, segment.subarray(0, headBytes)]);
+  }
+  refuseGzipped(head);
+  const looks = foreignLines(head);
+  if (!looks) return malformedLine;
+  if (looks.isOpaque)
+    throw new Problem('body_malformed', `the body is not NDJSON: it looks like ${looks.name}`);
+  return foreignLine(looks.name);
+}
+
 /** What has arrived: whole lines in `segments` (a marker for each oversized one), the begun line in `tail`. */
 function createChunkBuilder({ rowsMax, bytesMax }: ChunkLimits) {
   let segments: (Buffer | typeof oversizedLine)[] = [];
@@ -75,6 +101,7 @@ function createChunkBuilder({ rowsMax, bytesMax }: ChunkLimits) {
   let tail: Buffer[] = [];
   let tailBytes = 0;
   let skipping = false;
+  let isFirst = true;
 
   /** Whether the begun line and its end are an empty line that arrived in two pieces. */
   const isEmptyTail = (rest: Buffer) =>
@@ -154,6 +181,8 @@ function createChunkBuilder({ rowsMax, bytesMax }: ChunkLimits) {
         for (let part = segments[i]; part && part !== oversizedLine; part = segments[++i]) run.push(part);
         for (const row of parseLines(run.length === 1 ? run[0] : Buffer.concat(run))) rows.push(row);
       }
+      if (isFirst && rows[0] === malformedLine) rows[0] = readForeign(segments);
+      isFirst &&= rows.length === 0;
       const chunk = { rows, bytes };
       segments = [];
       lines = 0;

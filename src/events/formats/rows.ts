@@ -3,6 +3,8 @@ import { Problem } from '../../errors.js';
 
 /** Stands for a row whose text could not be parsed, so that the rows after it keep their index. */
 export const malformedLine = Symbol('a line that is not JSON');
+/** The same of a line that looks like another format, whose name is the description of the symbol. */
+export const foreignLine = (name: string): symbol => Symbol(name);
 /** Stands for a row longer than a whole body may be. */
 export const oversizedLine = Symbol('a line that is too long');
 

@@ -18,6 +18,8 @@ t.test('a record that is right comes back as it is', async (t) => {
   t.strictSame(readRecords([record, other]), [record, other]);
   t.strictSame(parseKeyFile(fileOf({ version: 1, keys: [record] })), [record]);
   t.strictSame(parseKeyFile(fileOf({ version: 1, keys: [] })), []);
+  const withMark = `\ufeff${fileOf({ version: 1, keys: [record] })}`;
+  t.strictSame(parseKeyFile(withMark), [record], 'with a byte order mark');
 });
 
 t.test('a record that is wrong is named, with what is wrong', async (t) => {
