@@ -1,43 +1,51 @@
 /**
- * From bytes to request bodies: a stream is cut into its rows as it arrives, and consecutive rows become
- * batches.
+ * From bytes to batches: a stream is cut into its lines as it arrives, and consecutive lines become batches.
  *
- * Bytes are never decoded or changed: a row keeps its line end, whatever its encoding. Blank lines have a
+ * Bytes are never decoded or changed: a line keeps its end, whatever its encoding; only the last one gets one. Blank lines have a
  * number but are no rows; what is blank must be the same here as in the service, or its row indexes would
  * point to the wrong lines: what `trim` leaves empty. The bytes of a line too long to be sent are passed over
  * without being kept, so memory stays bounded whatever is fed in.
  */
+import { createHash } from 'node:crypto';
+
 const NEWLINE = 0x0a;
+const lineEnd = Buffer.from([NEWLINE]);
 const LAST_BLANK_OF_ASCII = 0x20;
 const FIRST_BEYOND_ASCII = 0x80;
 
 /** A row longer than this is refused here, as the service would refuse it, without being sent. */
 const rowBytesMax = 16 * 1024 ** 2;
-const bodyBytesMax = 8 * 1024 ** 2;
 
-export interface Row {
-  /** Number of its line, from 1. */
-  line: number;
-  /** With its line end. */
-  bytes: Buffer;
-}
+/** Part of every idempotency key: with another one, files that were imported before are not recognised any more. */
+export const batchLinesMax = 1_000;
+const batchBytesMax = 4 * 1024 ** 2;
 
-/** A line that is too long to be a row. */
-interface LongLine {
+export interface Line {
+  /** Its number, from 1. */
   line: number;
-  bytes: null;
+  /** With its line end; null where it is too long to be a row. */
+  bytes: Buffer | null;
+  /** The last one of an input, whose line end is not in there: it may be still being written. */
+  isOpen?: true;
 }
 
 export interface Batch {
-  rows: Row[];
-  /** Numbers of the lines too long to be sent. */
-  tooLong: number[];
+  /** Those that are not blank. */
+  lines: Line[];
   /** Number of its last line. */
   lastLine: number;
 }
 
-/** The body that some rows make. */
-export const bodyOf = (rows: readonly Row[]): Buffer => Buffer.concat(rows.map(({ bytes }) => bytes));
+/** The digest (SHA-256, hex) of lines so far. Blank ones do not count, nor what a line too long holds. */
+export function createLinesHash() {
+  const hash = createHash('sha256');
+  return {
+    add({ bytes }: Line): void {
+      hash.update(bytes ?? '\0');
+    },
+    digest: () => hash.copy().digest('hex'),
+  };
+}
 
 function isBlank(line: Buffer): boolean {
   const first = line[0] ?? NEWLINE;
@@ -45,8 +53,8 @@ function isBlank(line: Buffer): boolean {
   return line.toString().trim() === '';
 }
 
-/** Cuts the pieces of a stream, from its first byte, into rows: for each piece those that end in it. */
-export async function* readRows(pieces: AsyncIterable<Buffer>): AsyncGenerator<(Row | LongLine)[]> {
+/** Cuts the pieces of a stream, from its first byte, into lines: for each piece those that end in it. */
+export async function* readLines(pieces: AsyncIterable<Buffer>): AsyncGenerator<Line[]> {
   let line = 0;
   let begun: Buffer[] = [];
   let begunBytes = 0;
@@ -58,7 +66,7 @@ export async function* readRows(pieces: AsyncIterable<Buffer>): AsyncGenerator<(
   }
 
   /** Ends the begun line with its last bytes. */
-  function* end(rest: Buffer): Generator<Row | LongLine> {
+  function* end(rest: Buffer): Generator<Line> {
     line++;
     const bytes = begun.length > 0 ? Buffer.concat([...begun, rest]) : rest;
     if (begunBytes + rest.length > rowBytesMax + 1) yield { line, bytes: null };
@@ -68,50 +76,48 @@ export async function* readRows(pieces: AsyncIterable<Buffer>): AsyncGenerator<(
   }
 
   for await (const piece of pieces) {
-    const rows: (Row | LongLine)[] = [];
+    const lines: Line[] = [];
     let from = 0;
     for (let at = piece.indexOf(NEWLINE); at >= 0; at = piece.indexOf(NEWLINE, from)) {
-      rows.push(...end(piece.subarray(from, at + 1)));
+      lines.push(...end(piece.subarray(from, at + 1)));
       from = at + 1;
     }
     begin(piece.subarray(from));
-    yield rows;
+    yield lines;
   }
-  // At the end of the stream the begun line is a line.
-  if (begunBytes > 0) yield [...end(Buffer.alloc(0))];
+  // At the end of the stream the begun line is a line. It gets the end that it lacks, so that it is the same with and without.
+  if (begunBytes > 0) yield [...end(lineEnd)].map((line) => ({ ...line, isOpen: true }));
 }
 
 /**
- * Gathers rows into batches of at most `rowsMax` rows and about 8 MiB. Where reading fails, the rows read
- * until then are still a batch, and the error comes after it.
+ * Gathers lines into batches. Where one ends depends on the bytes of the input alone, from its start: after
+ * `batchLinesMax` lines, or before the line with which it would have more than `batchBytesMax` bytes. So every import of
+ * the same bytes has the same batches. Where reading fails, the lines read until then are still a batch, and the error
+ * comes after it.
  */
-export async function* cutBatches(
-  source: AsyncIterable<(Row | LongLine)[]>,
-  rowsMax: number,
-): AsyncGenerator<Batch> {
-  let batch: Batch = { rows: [], tooLong: [], lastLine: 0 };
+export async function* cutBatches(source: AsyncIterable<Line[]>): AsyncGenerator<Batch> {
+  let batch: Batch = { lines: [], lastLine: 0 };
   let bytes = 0;
   const isFull = (next: number) =>
-    batch.rows.length + batch.tooLong.length >= rowsMax || (bytes > 0 && bytes + next > bodyBytesMax);
+    batch.lines.length >= batchLinesMax || (bytes > 0 && bytes + next > batchBytesMax);
   let failure: unknown;
   try {
-    for await (const rows of source) {
-      for (const row of rows) {
-        const length = row.bytes?.length ?? 0;
+    for await (const lines of source) {
+      for (const line of lines) {
+        const length = line.bytes?.length ?? 0;
         if (isFull(length)) {
           yield batch;
-          batch = { rows: [], tooLong: [], lastLine: 0 };
+          batch = { lines: [], lastLine: 0 };
           bytes = 0;
         }
-        if (row.bytes) batch.rows.push(row);
-        else batch.tooLong.push(row.line);
-        batch.lastLine = row.line;
+        batch.lines.push(line);
+        batch.lastLine = line.line;
         bytes += length;
       }
     }
   } catch (error) {
     failure = error;
   }
-  if (batch.lastLine > 0) yield batch;
+  if (batch.lines.length > 0) yield batch;
   if (failure) throw failure;
 }

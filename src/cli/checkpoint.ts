@@ -2,13 +2,12 @@
  * Checkpoints: how far the import of an input has come, so that it can go on there after a break.
  *
  * What is noted is the acknowledged prefix: the number of the line up to which every row is dealt with, and
- * the digest of those rows. It grows batch by batch in the order of the file and is noted after each, so a
- * break at any moment leaves a note that is true. Who goes on reads the prefix again and compares: a file that
+ * the digest of those lines. It grows batch by batch in the order of the file and is noted after each, so a
+ * break at any moment leaves a note that is true. Who goes on reads the prefix again and compares (prefix.ts): a file that
  * has grown, was moved back or fetched anew is known again, one that has changed is not. Names and times would
  * tell less.
  *
- * Beside it stand what makes the keys of the batches, an id of the import and the rows of a batch: what was under way at
- * the break is cut and sent again under the same keys, so that the service counts it once (docs/idempotency.md).
+ * Beside it stands what else the keys of the batches depend on, which must not change on the way.
  *
  * A note belongs to the absolute path and the service's address. It is kept in the user's state folder, since
  * the folder of the data may be read-only, and replaced by renaming, so a break never leaves half a note.
@@ -17,23 +16,26 @@
 import { createHash } from 'node:crypto';
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
-import { isAbsolute, join } from 'node:path';
-import { type Batch, bodyOf, type readRows } from './batches.js';
-import { usageFailure } from './exit.js';
+import { dirname, isAbsolute, join } from 'node:path';
+import { type Failure, usageFailure } from './exit.js';
 import type { Input } from './input.js';
 
 /** What holds for one import from its first line to its last, over every break. */
-interface ImportTerms {
-  /** Nobody else's. */
-  id: string;
-  /** In a batch. */
-  batchRowsMax: number;
+export interface ImportTerms {
+  /** Tells the keys of its batches from those of other imports of the same bytes; '' unless asked for (`--again`). */
+  salt: string;
+  /** Whether rows without a time are sent. */
+  takesTimeless: boolean;
+  /** When it began, milliseconds since 1970. */
+  beganAt: number;
 }
 
-interface Note extends ImportTerms {
+export interface Note extends ImportTerms {
   line: number;
-  /** SHA-256 of the rows up to that line. */
+  /** Of the lines up to that one. */
   digest: string;
+  /** They were sent as whole batches, so another import of them has the same keys. */
+  isRegular: boolean;
 }
 
 /** Where notes are kept unless told otherwise (XDG Base Directory Specification, which ignores relative paths). */
@@ -42,12 +44,42 @@ export function defaultStateDir(stateHome: string | undefined): string {
   return join(home, 'papertrail', 'imports');
 }
 
+/** The failure that an error of the state folder is. */
+export function stateFailure(error: unknown): Failure {
+  const { message } = error as Error;
+  return usageFailure(`the place of an import cannot be kept: ${message}; choose another with --state-dir`);
+}
+
+/** The text of a file of the state folder, undefined where there is none. @throws Failure */
+export async function readState(file: string): Promise<string | undefined> {
+  return readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'ENOENT') throw stateFailure(error);
+    return undefined;
+  });
+}
+
+/** Writes a file of the state folder, whole or not at all. @throws Failure */
+export async function writeState(file: string, value: object): Promise<void> {
+  try {
+    await mkdir(dirname(file), { recursive: true, mode: 0o700 });
+    await writeFile(`${file}.new`, JSON.stringify(value), { mode: 0o600 });
+    await rename(`${file}.new`, file);
+  } catch (error) {
+    throw stateFailure(error);
+  }
+}
+
 function parse(text: string): Note | undefined {
   try {
-    const { line, digest, id, batchRowsMax } = JSON.parse(text);
-    const isSound = Number.isSafeInteger(line) && Number.isSafeInteger(batchRowsMax) && batchRowsMax > 0;
-    if (!isSound || typeof digest !== 'string' || typeof id !== 'string') return undefined;
-    return { line, digest, id, batchRowsMax };
+    const { line, digest, salt, takesTimeless, beganAt, isRegular } = JSON.parse(text);
+    const isSound =
+      Number.isSafeInteger(line) &&
+      typeof digest === 'string' &&
+      typeof salt === 'string' &&
+      typeof takesTimeless === 'boolean' &&
+      typeof isRegular === 'boolean' &&
+      Number.isFinite(beganAt);
+    return isSound ? { line, digest, salt, takesTimeless, beganAt, isRegular } : undefined;
   } catch {
     return undefined;
   }
@@ -58,101 +90,25 @@ export function createNote({ path }: Input, { stateDir, base }: { stateDir: stri
   const name = createHash('sha256').update(`${base}\0${path}`).digest('hex');
   const file = path === undefined ? undefined : join(stateDir, `${name}.json`);
 
-  function refuse(error: unknown): never {
-    const { message } = error as Error;
-    throw usageFailure(`the place of an import cannot be kept: ${message}; choose another with --state-dir`);
-  }
-
   return {
     /** What was noted, if anything. @throws Failure where it cannot be understood */
     async load(): Promise<Note | undefined> {
-      if (!file) return undefined;
-      const text = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
-        if (error.code !== 'ENOENT') refuse(error);
-      });
+      const text = file && (await readState(file));
       if (text === undefined) return undefined;
       const note = parse(text);
-      if (!note) throw usageFailure(`${file} is damaged; --restart imports from the start`);
-      return note;
+      if (note) return note;
+      throw usageFailure(`${file} is damaged or of another version; --restart imports from the start`);
     },
     async save(note: Note): Promise<void> {
-      if (!file) return;
-      try {
-        await mkdir(stateDir, { recursive: true, mode: 0o700 });
-        await writeFile(`${file}.new`, JSON.stringify({ path, base, ...note }), { mode: 0o600 });
-        await rename(`${file}.new`, file);
-      } catch (error) {
-        refuse(error);
-      }
+      if (file) await writeState(file, { path, base, ...note });
     },
     async remove(): Promise<void> {
-      if (file) await rm(file, { force: true }).catch(refuse);
+      if (!file) return;
+      await rm(file, { force: true }).catch((error: Error) => {
+        throw stateFailure(error);
+      });
     },
   };
 }
 
-interface Opening extends ImportTerms {
-  /** Begin at the first row whatever was noted. */
-  restart: boolean;
-}
-
-/**
- * Finds out where to begin. `id` and `batchRowsMax` are for an import that begins.
- * @throws Failure where no note can be kept or the one there is damaged
- */
-export async function openPrefix(name: string, note: ReturnType<typeof createNote>, opening: Opening) {
-  const noted = opening.restart ? undefined : await note.load();
-  const { id, batchRowsMax } = noted ?? opening;
-  const start = noted?.line ?? 0;
-  const hash = createHash('sha256');
-  const digest = () => hash.copy().digest('hex');
-  let end = start;
-  // Before anything is sent, so that a folder which cannot be written ends the import here.
-  if (!noted) await note.save({ line: 0, digest: digest(), id, batchRowsMax });
-
-  function compare(): void {
-    if (digest() === noted?.digest) return;
-    const since = `has changed since its import stopped after line ${start}`;
-    throw usageFailure(`${name} ${since}; --restart imports it from its first line`);
-  }
-
-  return {
-    /** Number of the last line that an earlier import has dealt with. */
-    start,
-    /** Number of the last line dealt with. */
-    end: () => end,
-    /** In a batch of this import. */
-    batchRowsMax,
-
-    /** The idempotency key of a batch: of this import, its place and what it holds. */
-    keyOf({ rows, lastLine }: Batch): string {
-      const place = createHash('sha256').update(`${id}\0${rows[0]?.line ?? lastLine}\0`);
-      return place.update(bodyOf(rows)).digest('base64url');
-    },
-
-    /** Passes over the rows up to `start`. @throws Failure where they are not those of the note */
-    async *rest(source: ReturnType<typeof readRows>): ReturnType<typeof readRows> {
-      let passing = noted !== undefined;
-      for await (const rows of source) {
-        if (!passing) {
-          yield rows;
-          continue;
-        }
-        const rest = rows.filter(({ line }) => line > start);
-        for (const { line, bytes } of rows) if (bytes && line <= start) hash.update(bytes);
-        if (rest.length === 0) continue;
-        compare();
-        passing = false;
-        yield rest;
-      }
-      if (passing) compare();
-    },
-
-    /** Adds the batch that follows. */
-    async advance({ rows, lastLine }: Batch): Promise<void> {
-      hash.update(bodyOf(rows));
-      end = lastLine;
-      await note.save({ line: end, digest: digest(), id, batchRowsMax });
-    },
-  };
-}
+export type NoteKeeper = ReturnType<typeof createNote>;

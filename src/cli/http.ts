@@ -4,6 +4,7 @@
  * processes and in histories of shells.
  Redirects are not followed: a POST would arrive elsewhere as a GET, without its events.
  */
+import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { usageFailure } from './exit.js';
 
@@ -22,6 +23,8 @@ export interface Answer {
 export interface Service {
   /** Without a slash at its end. */
   base: string;
+  /** Tells API keys apart without showing them; '' without a key. */
+  identity: string;
   /** Sends a request to a path and takes its answer, or what kept it from coming. */
   request(path: string, timeoutMs: number, init?: RequestInit): Promise<Answer>;
 }
@@ -68,8 +71,11 @@ export async function openService(
   const base = readBase(address);
   const presented = await readKey(keyFile, key);
   const own: Record<string, string> = presented === undefined ? {} : { authorization: `Bearer ${presented}` };
+  const identity =
+    presented === undefined ? '' : createHash('sha256').update(presented).digest('hex').slice(0, 16);
   return {
     base,
+    identity,
     request(path, timeoutMs, init = {}) {
       const headers = { ...(init.headers as Record<string, string> | undefined), ...own };
       return request(`${base}${path}`, timeoutMs, { ...init, headers });

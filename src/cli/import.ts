@@ -9,8 +9,10 @@
  * knows which systems they were about.
  */
 import type { Clock } from '../clock.js';
+import { batchLinesMax } from './batches.js';
 import { createNote } from './checkpoint.js';
 import { type ExitStatus, exitStatus, Failure } from './exit.js';
+import { createFinishedImports } from './finished-imports.js';
 import { describe, type Service } from './http.js';
 import { importFile } from './import-file.js';
 import { type Input, lookAt } from './input.js';
@@ -19,17 +21,23 @@ import { createReport, type Report } from './report.js';
 import { createSender } from './send.js';
 import { formatCount } from './text.js';
 
-interface ImportOptions {
+export interface ImportOptions {
   service: Service;
-  batchRowsMax: number;
+  /** Rows under way at once; undefined: as many as fit into `parallel` requests. */
+  batch: number | undefined;
   parallel: number;
   retrySeconds: number;
+  /** Begins at the first line, wherever an earlier import stopped. */
   restart: boolean;
+  /** Counts again what was imported before. */
+  again: boolean;
+  /** Sends rows without a time, which count at the time of the import. */
+  takesTimeless: boolean;
   quiet: boolean;
   stateDir: string;
 }
 
-interface ImportDependencies {
+export interface ImportDependencies {
   clock: Clock;
   /** 0 to 1, for the jitter of pauses. */
   random: () => number;
@@ -60,10 +68,15 @@ async function showAtOnce(service: Service, say: (text: string) => void): Promis
     say(`answers from before the import may still be given for a while: ${describe(answer)}`);
 }
 
+/** Whole requests of `batch` rows, at least one and at most `parallel`. */
+const requestsAtOnce = ({ batch = Number.POSITIVE_INFINITY, parallel }: ImportOptions): number =>
+  Math.min(parallel, Math.max(1, Math.floor(batch / batchLinesMax)));
+
 /** How far an unfinished input is imported, and how to go on. */
 function placeOf({ name, path }: Input, { files }: Report): string {
   const entry = files.find(({ file, finished }) => file === name && !finished);
   if (!entry) return `nothing of ${name} was sent`;
+  if (entry.to_line === 0) return `nothing of ${name} is acknowledged`;
   const done = `${name} is imported up to line ${formatCount(entry.to_line)}`;
   return path === undefined
     ? `${done} and cannot be read again from there`
@@ -77,7 +90,9 @@ function placeOf({ name, path }: Input, { files }: Report): string {
 export async function importFiles(names: string[], options: ImportOptions, dependencies: ImportDependencies) {
   const { clock, random, randomId, sleep, stderr, stop } = dependencies;
   const { service, quiet, retrySeconds, stateDir } = options;
-  const { base } = service;
+  const { base, identity } = service;
+  const parallel = requestsAtOnce(options);
+  const finished = createFinishedImports({ stateDir, base });
   const inputs = await Promise.all(names.map(lookAt));
   const startedAt = clock.now();
   const bytesTotal = inputs.reduce((total, { size }) => total + size, 0);
@@ -90,7 +105,8 @@ export async function importFiles(names: string[], options: ImportOptions, depen
 
   for (const input of inputs) {
     try {
-      await importFile(input, { ...options, base, randomId, sender, progress, account, stop });
+      const run = { ...options, parallel, base, identity, clock, randomId, finished };
+      await importFile(input, { ...run, sender, progress, account, stop });
     } catch (error) {
       if (!(error instanceof Failure)) throw error;
       failures.push(error);

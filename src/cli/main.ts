@@ -5,22 +5,19 @@
  * It talks to a running service by HTTP only, so there is no second way into the data; only keys are made where the
  * service keeps them, and a plan of capacity is computed.
  */
-import { randomBytes, randomUUID } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { resolve } from 'node:path';
-import { setTimeout as pause } from 'node:timers/promises';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { systemClock } from '../clock.js';
 import { commandLineEnvironment } from '../config.js';
 import { type Scope, scopes } from '../principal.js';
 import { capacityOf, formatCapacity } from './capacity.js';
 import { capacityOptions, demandOf } from './capacity-options.js';
-import { defaultStateDir } from './checkpoint.js';
 import { type ExitStatus, exitStatus, Failure } from './exit.js';
 import { openService } from './http.js';
-import { importFiles } from './import.js';
+import { addImport } from './import-command.js';
 import { ask, formatSystems, listSystems, type Parameters, systemsListedMax } from './query.js';
 import { type Question, questions } from './questions.js';
-import { formatReport } from './report.js';
 import { printable, printableJson } from './text.js';
 
 const environment = commandLineEnvironment();
@@ -48,50 +45,6 @@ const addCommon = (command: Command) =>
     .option('--base <address>', 'where the service is (PAPERTRAIL_URL)', environment.base)
     .option('--key-file <file>', 'a file that holds the API key (PAPERTRAIL_API_KEY)')
     .option('--json', 'print the result as JSON');
-
-/** Stops at the first signal when what is under way has been answered; a second one ends the process at once. */
-function stopOnSignals(): AbortController {
-  const stop = new AbortController();
-  const signals = { SIGINT: exitStatus.interrupted, SIGTERM: exitStatus.terminated };
-  for (const [signal, status] of Object.entries(signals)) {
-    process.once(signal, () => stop.abort(new Failure(status, 'interrupted')));
-  }
-  return stop;
-}
-
-function addImport(program: Command): void {
-  const command = program
-    .command('import <file...>')
-    .description('send files of events, one JSON object a line, gzip or not; - is standard input')
-    .option('--batch <rows>', 'rows in one request', whole(1, 10_000), 1_000)
-    .option('--parallel <requests>', 'requests under way at once', whole(1, 16), 2)
-    .option('--retry-seconds <seconds>', 'how long to try when the service fails', whole(0, 86_400), 60)
-    .option('--restart', 'import from the start, wherever an earlier import stopped')
-    .option(
-      '--state-dir <folder>',
-      'where to note how far an import has come',
-      defaultStateDir(environment.stateHome),
-    )
-    .option('--quiet', 'show no progress');
-  addCommon(command).action(
-    async (files: string[], { json, base, keyFile, batch, restart = false, quiet = false, ...options }) => {
-      const dependencies = {
-        clock: systemClock,
-        random: Math.random,
-        randomId: randomUUID,
-        sleep: (milliseconds: number, signal: AbortSignal) => pause(milliseconds, undefined, { signal }),
-        stderr: process.stderr,
-        stop: stopOnSignals(),
-      };
-      const service = await serviceOf({ base, keyFile });
-      const all = { ...options, restart, quiet, service, batchRowsMax: batch };
-      const { report, status } = await importFiles(files, all, dependencies);
-      show(json, report, formatReport(report));
-      for (const failure of report.failures) say(failure);
-      process.exitCode = status;
-    },
-  );
-}
 
 function addQuestion(query: Command, question: Question): void {
   const { usage, description, path, options, format, status } = question;
@@ -199,7 +152,7 @@ function createProgram(): Command {
   const program = new Command('papertrail')
     .description('Compliance and security answers from event streams.')
     .exitOverride();
-  addImport(program);
+  addImport(program, { addCommon, serviceOf, show, say, whole, environment, random: Math.random });
   const query = program.command('query').description('ask a running service');
   for (const question of questions) addQuestion(query, question);
   addSystems(query);

@@ -1,36 +1,48 @@
 /**
- * Sending one batch until it is answered. Refusals (408, 429, 5xx) and broken connections are tried again,
+ * Sending one part until it is answered. Refusals (408, 429, 5xx) and broken connections are tried again,
  * with growing pauses and jitter and never before `Retry-After`, until that has failed for `retrySeconds` on
  * end.
  *
- * An answer that got lost is not told from a request that got lost. So every batch has an idempotency key and is always
+ * An answer that got lost is not told from a request that got lost. So every part has an idempotency key and is always
  * sent whole: however often, it counts once.
  */
 import type { Clock } from '../clock.js';
-import { type Batch, bodyOf } from './batches.js';
 import { serviceFailure } from './exit.js';
 import { type Answer, describe, type Service } from './http.js';
+import type { Part } from './prefix.js';
+import type { RejectedRow } from './row-checks.js';
 
 const requestTimeoutMs = 60_000;
 const firstPauseMs = 250;
 const pauseMsMax = 10_000;
 
-interface RejectedRow {
-  line: number;
-  code: string;
-  pointer: string;
-  detail: string;
-}
+/** How often something was seen, by the name of a field. */
+export type FieldCounts = Record<string, number>;
 
-/** What became of the rows of a batch. */
+/** What became of the rows of a part. */
 export interface Outcome {
   accepted: number;
   rejected: number;
+  /** The service knew the part: the accepted rows were counted before, by an import that was here first. */
+  isKnown: boolean;
   /** The rejected rows that the service named. */
   errors: RejectedRow[];
+  /** Fields that accepted rows lacked and were given. */
+  defaulted: FieldCounts;
+  /** Fields of accepted rows that were not read. */
+  ignored: FieldCounts;
   /** Why they were not dealt with. */
   failure?: Error;
 }
+
+export const emptyOutcome = (): Outcome => ({
+  accepted: 0,
+  rejected: 0,
+  isKnown: false,
+  errors: [],
+  defaulted: {},
+  ignored: {},
+});
 
 interface SenderDependencies {
   service: Service;
@@ -59,7 +71,7 @@ function retryAfterMs({ headers }: Answer, now: number): number {
   return Number.isNaN(at) ? 0 : Math.max(0, at - now);
 }
 
-/** How many of a batch's rows an answer says were accepted and rejected; undefined where it says nothing of them. */
+/** How many of a part's rows an answer says were accepted and rejected; undefined where it says nothing of them. */
 function countsOf({ status, json }: Answer, rows: number) {
   const isRefused = ['events_invalid', 'system_forbidden'].includes(String(json.code));
   if ((status === 400 || status === 403) && isRefused) return { accepted: 0, rejected: rows };
@@ -68,11 +80,18 @@ function countsOf({ status, json }: Answer, rows: number) {
   return status >= 200 && status < 300 && isSound ? { accepted, rejected } : undefined;
 }
 
-/** Notes what an answer says of the rows of a batch. @returns whether it says that they are dealt with */
-function settle(outcome: Outcome, { rows }: Batch, answer: Answer): boolean {
+/** What an answer counts by the name of a field, where it does. */
+function fieldCountsOf(value: unknown): FieldCounts {
+  if (typeof value !== 'object' || value === null) return {};
+  return Object.fromEntries(Object.entries(value).filter(([, count]) => isCount(count)));
+}
+
+/** Notes what an answer says of the rows of a part. @returns whether it says that they are dealt with */
+function settle(outcome: Outcome, { rows }: Part, answer: Answer): boolean {
   const counts = countsOf(answer, rows.length);
   if (!counts) return false;
-  Object.assign(outcome, counts);
+  const { defaulted, ignored } = answer.json;
+  Object.assign(outcome, counts, { defaulted: fieldCountsOf(defaulted), ignored: fieldCountsOf(ignored) });
   if (counts.rejected === 0 || !Array.isArray(answer.json.errors)) return true;
   for (const { index, code, pointer, detail } of answer.json.errors) {
     const line = rows[Number(index)]?.line;
@@ -109,13 +128,16 @@ export function createSender(dependencies: SenderDependencies) {
     await sleep(waitMs, signal);
   }
 
-  async function sendUntilSettled(outcome: Outcome, batch: Batch, key: string): Promise<void> {
-    const headers = { 'content-type': 'application/x-ndjson', 'idempotency-key': `"${key}"` };
-    const message = { method: 'POST', headers, body: bodyOf(batch.rows) };
+  async function sendUntilSettled(outcome: Outcome, part: Part): Promise<void> {
+    const headers = { 'content-type': 'application/x-ndjson', 'idempotency-key': `"${part.key}"` };
+    const body = Buffer.concat(part.rows.map(({ bytes }) => bytes));
+    const message = { method: 'POST', headers, body };
     let since = 0;
     for (let tries = 1; ; tries++) {
       const answer = await service.request(path, requestTimeoutMs, message);
-      if (settle(outcome, batch, answer)) break;
+      // Of a later try it means that an earlier one has reached the service.
+      outcome.isKnown = tries === 1 && answer.headers.get('idempotency-replayed') === 'true';
+      if (settle(outcome, part, answer)) break;
       if (!isPassing(answer)) throw serviceFailure(`the service at ${base} answered ${describe(answer)}`);
       if (tries === 1) since = clock.now();
       await wait(tries, since, answer);
@@ -124,11 +146,11 @@ export function createSender(dependencies: SenderDependencies) {
   }
 
   return {
-    /** Sends a batch, whose key is that of no other one. Never throws: what failed is in the outcome. */
-    async send(batch: Batch, key: string): Promise<Outcome> {
-      const outcome: Outcome = { accepted: 0, rejected: 0, errors: [] };
-      if (batch.rows.length === 0) return outcome;
-      await sendUntilSettled(outcome, batch, key).catch((error: Error) => {
+    /** Sends a part. Never throws: what failed is in the outcome. */
+    async send(part: Part): Promise<Outcome> {
+      const outcome = emptyOutcome();
+      if (part.rows.length === 0) return outcome;
+      await sendUntilSettled(outcome, part).catch((error: Error) => {
         outcome.failure = error;
       });
       return outcome;

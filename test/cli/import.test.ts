@@ -7,6 +7,7 @@ import { startApp } from '../support/app.js';
 import { clock, countEvents, countUsers, eventLines, users } from '../support/cli-events.js';
 import { commandLine, temporaryFolder } from '../support/command-line.js';
 import { startFront } from '../support/front.js';
+import { until } from '../support/until.js';
 
 const { base, stop } = await startApp({ clock });
 t.teardown(stop);
@@ -66,14 +67,39 @@ t.test('every event of every input is counted, once, before the command ends', a
   });
 });
 
-t.test('lines arrive byte for byte, at most --batch of them in a request', async (t) => {
+t.test('lines arrive byte for byte, 1,000 of them in a request', async (t) => {
   const front = await startFront(t, base, () => 'forward');
-  const lines = eventLines('bytes', 25).map((line, index) => `${index % 2 ? '  ' : ''}${line}\t\r`);
-  const { status } = await commandLine(t, front.base).run(['import', '-', '--batch', '10'], lines.join('\n'));
+  const lines = eventLines('bytes', 2_500).map((line, index) => `${index % 2 ? '  ' : ''}${line}\t\r`);
+  const one = ['--parallel', '1'];
+  const { status } = await commandLine(t, front.base).run(['import', '-', ...one], lines.join('\n'));
   t.equal(status, 0);
-  t.equal(Buffer.concat(front.bodies).toString(), lines.join('\n'));
-  t.same(front.bodies.map((body) => body.toString().trim().split('\n').length).sort(), [10, 10, 5]);
+  t.equal(Buffer.concat(front.bodies).toString(), text(lines), 'the last one gets an end');
+  t.same(
+    front.bodies.map((body) => body.toString().trim().split('\n').length),
+    [1_000, 1_000, 500],
+  );
 });
+
+t.test(
+  '--batch says how many rows are under way at once, in whole requests, at most --parallel',
+  async (t) => {
+    const cases = [
+      { options: ['--batch', '1', '--parallel', '4'], requests: 1 },
+      { options: ['--batch', '3999', '--parallel', '4'], requests: 3 },
+      { options: ['--batch', '10000', '--parallel', '2'], requests: 2 },
+      { options: ['--parallel', '4'], requests: 4 },
+    ];
+    const lines = text(eventLines('under way', 6_000));
+    for (const { options, requests } of cases) {
+      const front = await startFront(t, base, () => 'hold');
+      const importing = commandLine(t, front.base).start(['import', '-', ...options], lines);
+      await until(() => front.bodies.length === requests, `${requests} requests`);
+      importing.process.kill('SIGKILL');
+      await importing.ended;
+      t.equal(front.bodies.length, requests, options.join(' '));
+    }
+  },
+);
 
 t.test('rejected rows are named by the number of their line', async (t) => {
   const [good = ''] = eventLines('lines', 1);
@@ -87,7 +113,7 @@ t.test('rejected rows are named by the number of their line', async (t) => {
   const file = write('lines.ndjson', Buffer.concat(content.map((part) => Buffer.from(part))));
 
   t.test('as text', async (t) => {
-    const { status, stdout } = await commandLine(t, base).run(['import', file, '--batch', '2']);
+    const { status, stdout } = await commandLine(t, base).run(['import', file]);
     t.equal(status, 1);
     t.match(stdout, /rows +7\naccepted +4\nrejected +3\n {2}line_malformed +2\n {2}value_unknown +1\n/);
     t.match(stdout, `${file}:4 `);
@@ -95,7 +121,7 @@ t.test('rejected rows are named by the number of their line', async (t) => {
   });
 
   t.test('as JSON', async (t) => {
-    const { status, stdout } = await commandLine(t, base).run(['import', file, '--batch', '3', '--json']);
+    const { status, stdout } = await commandLine(t, base).run(['import', file, '--again', '--json']);
     const report = JSON.parse(stdout);
     t.equal(status, 1);
     t.match(report, { rows: 7, accepted: 4, rejected: 3, reasons: { line_malformed: 2, value_unknown: 1 } });
@@ -107,23 +133,20 @@ t.test('rejected rows are named by the number of their line', async (t) => {
     ]);
   });
 
-  t.test(
-    'also where a request holds nothing else; those that the service does not name are counted',
-    async (t) => {
+  for (const [name, row, reasons] of [
+    ['those that the service does not name are counted', unknown, { value_unknown: 100, not_named: 150 }],
+    ['of those that are not sent each is named', 'nonsense', { line_malformed: 250 }],
+  ] as const) {
+    t.test(`also where a batch holds nothing else; ${name}`, async (t) => {
       const { status, stdout } = await commandLine(t, base).run(
         ['import', '-', '--json'],
-        text(Array.from({ length: 250 }, () => 'nonsense')),
+        text(Array.from({ length: 250 }, () => row)),
       );
       t.equal(status, 1);
-      t.match(JSON.parse(stdout), {
-        rows: 250,
-        accepted: 0,
-        rejected: 250,
-        reasons: { line_malformed: 100, not_named: 150 },
-        examples: [{ line: 1 }, { line: 2 }, { line: 3 }],
-      });
-    },
-  );
+      t.match(JSON.parse(stdout), { rows: 250, accepted: 0, rejected: 250, reasons });
+      t.match(JSON.parse(stdout), { examples: [{ line: 1 }, { line: 2 }, { line: 3 }] });
+    });
+  }
 
   t.test('also one of more than 16 MiB, which is not sent', async (t) => {
     const front = await startFront(t, base, () => 'forward');
@@ -167,7 +190,8 @@ t.test('an input that cannot be read ends it with status 2', async (t) => {
     t.match(JSON.parse(cut.stdout), { accepted: 20_003, failures: [String] });
     t.equal(await countEvents(base, 'cut'), 20_000);
     t.equal(await countEvents(base, 'unread'), 3, 'the other file is imported');
-    const half = await run(['import', write('half.gz', packed.subarray(0, packed.length / 2))]);
+    const other = gzipSync(text(eventLines('half', 20_000)));
+    const half = await run(['import', write('half.gz', other.subarray(0, other.length / 2))]);
     t.match(half, { status: 2, stdout: /accepted +\d,\d+\nrejected +0\n/ });
     const sound = gzipSync(text(eventLines('damaged', 20_000)));
     const damaged = Buffer.concat([sound, sound.subarray(0, gzipHeaderBytes), Buffer.alloc(1_000, 0xff)]);

@@ -102,7 +102,7 @@ const login = (system: string) => JSON.stringify({ event_type: 'user_login', sys
 t.test('import and query present the key of the environment, or that of a file', async (t) => {
   const keyFile = join(temporaryFolder(t), 'key');
   writeFileSync(keyFile, `${whole.key}\n`);
-  const imported = await as(t, whole.key).run(['import', '-', '--quiet'], login('crm'));
+  const imported = await as(t, whole.key).run(['import', '-', '--now', '--quiet'], login('crm'));
   t.match(imported, { status: 0, stdout: /accepted +1/, stderr: '' });
   for (const [cli, options] of [
     [as(t, whole.key), []],
@@ -123,7 +123,7 @@ t.test('a key that does not count is said to be that, with what to do', async (t
   ] as const) {
     t.match(await cli.run(query), { status: 2, stderr: message });
   }
-  const imported = await as(t).run(['import', '-', '--quiet'], login('crm'));
+  const imported = await as(t).run(['import', '-', '--now', '--quiet'], login('crm'));
   t.match(imported, { status: 3, stderr: /answered 401 An API key is needed here/ });
   const forbidden = await as(t, own.key).run(['query', 'summary', 'erp']);
   t.match(forbidden, { status: 2, stderr: /403 The API key is not for this system/ });
@@ -134,8 +134,8 @@ t.test(
   async (t) => {
     const cli = as(t, own.key);
     const rows = [login('crm'), login('erp'), login('erp')].join('\n');
-    for (const batch of ['1', '1000']) {
-      const { status, stdout, stderr } = await cli.run(['import', '-', '--batch', batch], rows);
+    for (const options of [[], ['--again']]) {
+      const { status, stdout, stderr } = await cli.run(['import', '-', '--now', ...options], rows);
       t.equal(status, 1);
       t.match(stdout, /accepted +1\nrejected +2\n +system_forbidden +2/);
       t.match(stderr, /for a while: 403 .*the scope admin/);

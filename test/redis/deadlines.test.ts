@@ -94,7 +94,7 @@ t.test(
     const clock = createTestClock();
     const { cache, stop } = await startCache(redis.socket, { clock, timeoutMs: 5_000 });
     t.teardown(stop);
-    const answer = cache.get(question('still'), async () => 'computed');
+    const answer = cache.get(question('still'), async () => ({ computed: true }));
     clock.pass(60_000);
     t.match(await answer, { state: 'miss' });
   },

@@ -16,6 +16,7 @@ export function eventLines(system: string, count: number, seed = 1): string[] {
       event_type: 'api_access',
       system,
       user_id: `user-${user}`,
+      timestamp: new Date(at).toISOString(),
       metadata: { latency_ms: index },
     });
   });

@@ -42,18 +42,19 @@ export async function startFront(
     if (typeof key === 'string') headers.set('idempotency-key', key);
     const address = typeof target === 'string' ? target : target();
     const answer = await fetch(`${address}${request.url}`, { method: request.method, headers, body });
-    return {
-      status: answer.status,
-      type: answer.headers.get('content-type') ?? '',
-      text: await answer.text(),
-    };
+    const own: Record<string, string> = {};
+    for (const name of ['content-type', 'idempotency-replayed']) {
+      const value = answer.headers.get(name);
+      if (value !== null) own[name] = value;
+    }
+    return { status: answer.status, headers: own, text: await answer.text() };
   }
 
   async function serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const body = await buffer(request);
     if (request.url?.startsWith('/api/v1/admin/')) {
-      const { status, type, text } = await forward(request, body);
-      response.writeHead(status, { 'content-type': type }).end(text);
+      const { status, headers, text } = await forward(request, body);
+      response.writeHead(status, headers).end(text);
       return;
     }
     const action = decide(bodies.push(body));
@@ -62,10 +63,10 @@ export async function startFront(
       response.writeHead(action.status, action.headers).end(JSON.stringify(action.body ?? {}));
       return;
     }
-    const { status, type, text } = await forward(request, body);
+    const { status, headers, text } = await forward(request, body);
     if (action === 'mute') return;
     if (action === 'lose') response.destroy();
-    else response.writeHead(status, { 'content-type': type }).end(text);
+    else response.writeHead(status, headers).end(text);
   }
 
   const server = createServer((request, response) => {
