@@ -4,10 +4,11 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { Command } from 'commander';
 import { systemClock } from '../clock.js';
 import { defaultStateDir } from './checkpoint.js';
+import { formatSample, type Sample } from './dry-run.js';
 import { exitStatus, Failure } from './exit.js';
 import type { Service } from './http.js';
 import { importFiles } from './import.js';
-import { formatReport } from './report.js';
+import { formatReport, type Report } from './report.js';
 
 /** What the command has in common with others. */
 interface Shared {
@@ -30,6 +31,7 @@ interface Options {
   keyFile?: string;
   now?: boolean;
   again?: boolean;
+  dryRun?: boolean;
   restart?: boolean;
   quiet?: boolean;
   batch?: number;
@@ -48,17 +50,16 @@ function stopOnSignals(): AbortController {
   return stop;
 }
 
+const formatDryRun = (samples: Sample[], report: Report): string[] => [
+  'dry run: nothing was sent; this is what a service with default settings would make of it',
+  '',
+  ...samples.flatMap((sample) => [...formatSample(sample), '']),
+  ...formatReport(report),
+];
+
 async function runImport(files: string[], options: Options, shared: Shared): Promise<void> {
-  const {
-    json,
-    base,
-    keyFile,
-    now = false,
-    again = false,
-    restart = false,
-    quiet = false,
-    ...rest
-  } = options;
+  const { json, base, keyFile, now: takesTimeless = false, again = false, ...others } = options;
+  const { dryRun = false, restart = false, quiet = false, ...rest } = others;
   const dependencies = {
     clock: systemClock,
     random: shared.random,
@@ -68,9 +69,10 @@ async function runImport(files: string[], options: Options, shared: Shared): Pro
     stop: stopOnSignals(),
   };
   const service = await shared.serviceOf(keyFile === undefined ? { base } : { base, keyFile });
-  const all = { batch: undefined, ...rest, again, restart, quiet, takesTimeless: now, service };
-  const { report, status } = await importFiles(files, all, dependencies);
-  shared.show(json, report, formatReport(report));
+  const all = { batch: undefined, ...rest, again, dryRun, restart, quiet, takesTimeless, service };
+  const { report, samples, status } = await importFiles(files, all, dependencies);
+  if (samples) shared.show(json, { dry_run: true, samples, ...report }, formatDryRun(samples, report));
+  else shared.show(json, report, formatReport(report));
   for (const failure of report.failures) shared.say(failure);
   process.exitCode = status;
 }
@@ -81,6 +83,7 @@ export function addImport(program: Command, shared: Shared): void {
     .command('import <file...>')
     .description('send files of events, one JSON object a line, gzip or not; - is standard input')
     .option('--now', 'send rows without a timestamp too; they count at the time of the import')
+    .option('--dry-run', 'send nothing; show what would be refused, and three rows as they would be read')
     .option('--again', 'count again what was imported before')
     .option('--restart', 'import from the start, wherever an earlier import stopped')
     .option('--parallel <requests>', 'requests under way at once', whole(1, 16), 2)

@@ -11,6 +11,7 @@
 import type { Clock } from '../clock.js';
 import { batchLinesMax } from './batches.js';
 import { createNote } from './checkpoint.js';
+import { createDryRun } from './dry-run.js';
 import { type ExitStatus, exitStatus, Failure } from './exit.js';
 import { createFinishedImports } from './finished-imports.js';
 import { describe, type Service } from './http.js';
@@ -33,6 +34,8 @@ export interface ImportOptions {
   again: boolean;
   /** Sends rows without a time, which count at the time of the import. */
   takesTimeless: boolean;
+  /** Reads and checks rows here, and sends nothing. */
+  dryRun: boolean;
   quiet: boolean;
   stateDir: string;
 }
@@ -85,21 +88,26 @@ function placeOf({ name, path }: Input, { files }: Report): string {
 
 /**
  * Imports inputs: paths, or `-` for standard input.
+ * @returns the account of it, the first rows as they were read in a dry run, and how the command ends
  * @throws Failure where one cannot be read at all, before anything is sent
  */
 export async function importFiles(names: string[], options: ImportOptions, dependencies: ImportDependencies) {
   const { clock, random, randomId, sleep, stderr, stop } = dependencies;
-  const { service, quiet, retrySeconds, stateDir } = options;
+  const { service, quiet, retrySeconds, stateDir, dryRun } = options;
   const { base, identity } = service;
   const parallel = requestsAtOnce(options);
   const finished = createFinishedImports({ stateDir, base });
-  const inputs = await Promise.all(names.map(lookAt));
+  const found = await Promise.all(names.map(lookAt));
+  // Nothing is noted of an input that cannot be read anew.
+  const inputs = dryRun ? found.map(({ path: _, ...input }): Input => input) : found;
   const startedAt = clock.now();
   const bytesTotal = inputs.reduce((total, { size }) => total + size, 0);
   const progress = startProgress({ bytesTotal, quiet, clock, stream: stderr });
   const account = createReport();
   const { say } = progress;
-  const sender = createSender({ service, retrySeconds, clock, random, sleep, signal: stop.signal, say });
+  const trial = dryRun ? createDryRun(clock) : undefined;
+  const sender =
+    trial ?? createSender({ service, retrySeconds, clock, random, sleep, signal: stop.signal, say });
   const { report } = account;
   const failures: Failure[] = [];
 
@@ -110,13 +118,13 @@ export async function importFiles(names: string[], options: ImportOptions, depen
     } catch (error) {
       if (!(error instanceof Failure)) throw error;
       failures.push(error);
-      report.failures.push(`${error.message}; ${placeOf(input, report)}`);
+      report.failures.push(dryRun ? error.message : `${error.message}; ${placeOf(input, report)}`);
     }
     if (stop.signal.aborted) break;
   }
   progress.stop();
-  if (report.accepted > 0) await showAtOnce(service, say);
+  if (report.accepted > 0 && !dryRun) await showAtOnce(service, say);
   report.seconds = (clock.now() - startedAt) / 1_000;
   if (failures.length === 0) for (const input of inputs) await createNote(input, { stateDir, base }).remove();
-  return { report, status: statusOf(failures, report) };
+  return { report, samples: trial?.samples, status: statusOf(failures, report) };
 }

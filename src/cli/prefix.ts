@@ -24,6 +24,8 @@ export interface Part {
   rows: Row[];
   /** Not to be sent. */
   refused: RejectedRow[];
+  /** Of both; lines too long to be read do not count. */
+  bytes: number;
   /** Number of its last line. */
   lastLine: number;
   /** Of all lines up to that one. */
@@ -97,12 +99,14 @@ export async function openPrefix(
       const rows: Row[] = [];
       const refused: RejectedRow[] = [];
       const leftOut: number[] = [];
+      let bytes = 0;
       for (const [index, line] of lines.entries()) {
         const looks = isFirst ? lookAtFirst(name, line) : undefined;
         isFirst = false;
         const refusal = pass(line);
         if (refusal === undefined) rows.push(line as Row);
         else leftOut.push(index);
+        if (refusal !== 'done') bytes += line.bytes?.length ?? 0;
         if (refusal === undefined || refusal === 'done') continue;
         if (looks) refusal.detail += ` It looks like ${looks}.`;
         refused.push(refusal);
@@ -110,7 +114,7 @@ export async function openPrefix(
       if (lastLine <= start) return undefined;
       if (lines[0] && lines[0].line <= start) isRegular = false;
       const digest = hash.digest();
-      return { rows, refused, lastLine: passed.line, digest, key: keyOf(digest, leftOut) };
+      return { rows, refused, bytes, lastLine: passed.line, digest, key: keyOf(digest, leftOut) };
     },
 
     /** To be called at the end of the input. @throws Failure where that comes before the start */

@@ -33,6 +33,8 @@ interface FileReport {
 
 export interface Report {
   rows: number;
+  /** Of the rows, decompressed. */
+  bytes: number;
   /** Counted now. */
   accepted: number;
   /** Accepted by an earlier import and not counted again. */
@@ -62,6 +64,7 @@ function addCounts(sums: FieldCounts, counts: FieldCounts): void {
 export function createReport() {
   const report: Report = {
     rows: 0,
+    bytes: 0,
     accepted: 0,
     already_imported: 0,
     rejected: 0,
@@ -93,8 +96,9 @@ export function createReport() {
       return entry;
     },
     /** Counts the rows of a part as read. */
-    addPart({ rows, refused }: Part): void {
+    addPart({ rows, refused, bytes }: Part): void {
       report.rows += rows.length + refused.length;
+      report.bytes += bytes;
     },
     /** Counts what became of them, sent or not. */
     addOutcome(file: FileReport, { refused }: Part, outcome: Outcome): void {
@@ -134,6 +138,7 @@ export function formatReport(report: Report): string[] {
   const rate = seconds > 0 ? (accepted + already_imported + rejected) / seconds : 0;
   const fields: [string, string][] = [
     ['rows', formatCount(rows)],
+    ['bytes', formatCount(report.bytes)],
     ['accepted', formatCount(accepted)],
   ];
   if (already_imported > 0) fields.push(['already imported', formatCount(already_imported)]);

@@ -37,7 +37,7 @@ t.test('a file that is imported again counts nothing twice, and the report says 
   t.test('by the same command', async (t) => {
     const { status, stdout, stderr } = await run(['import', file]);
     t.equal(status, 0);
-    t.match(stdout, /rows +2,500\naccepted +0\nalready imported +2,500\nrejected +0\n/);
+    t.match(stdout, /rows +2,500\nbytes +\d{3},\d{3}\naccepted +0\nalready imported +2,500\nrejected +0\n/);
     t.match(stderr, `${file} was already imported; --again imports it again`);
     t.match(await reportOf(run(['import', file, '--json'])), { files: [{ file, already_imported: 2_500 }] });
   });

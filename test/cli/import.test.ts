@@ -36,7 +36,7 @@ t.test('every event of every input is counted, once, before the command ends', a
       t.equal(await countEvents(base, system), rows);
       t.equal(await countUsers(base, system), users);
     }
-    t.match(stdout, /rows +5,000\naccepted +5,000\nrejected +0\ntime .* rows\/s\n/);
+    t.match(stdout, /rows +5,000\nbytes +\d{3},\d{3}\naccepted +5,000\nrejected +0\ntime .* rows\/s\n/);
   });
 
   for (const [name, pack] of [
@@ -115,7 +115,10 @@ t.test('rejected rows are named by the number of their line', async (t) => {
   t.test('as text', async (t) => {
     const { status, stdout } = await commandLine(t, base).run(['import', file]);
     t.equal(status, 1);
-    t.match(stdout, /rows +7\naccepted +4\nrejected +3\n {2}line_malformed +2\n {2}value_unknown +1\n/);
+    t.match(
+      stdout,
+      /rows +7\nbytes +\d+\naccepted +4\nrejected +3\n {2}line_malformed +2\n {2}value_unknown +1\n/,
+    );
     t.match(stdout, `${file}:4 `);
     t.match(stdout, /:7 +value_unknown +\/event_type +\S/);
   });

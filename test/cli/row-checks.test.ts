@@ -142,6 +142,17 @@ t.test('fields that were defaulted or ignored are summed over all answers', asyn
     t.equal(ignored['...'], 150);
   });
 
+  t.test('as the service says it', async (t) => {
+    const [plain = '', empty = ''] = eventLines('said', 2);
+    const misplaced = plain.replace('"metadata"', '"ip":"192.0.2.1","metadata"');
+    const noTime = empty.replace(/"timestamp":"[^"]+",/, '').replace(/"user-\d+"/, '""');
+    const { run } = commandLine(t, base);
+    const { stdout } = await run(['import', '-', '--now', '--json'], text([misplaced, misplaced, noTime]));
+    const report = JSON.parse(stdout);
+    t.same(report.defaulted, { timestamp: 1 });
+    t.same(report.ignored, { ip: 2, user_id: 1 });
+  });
+
   t.test('and not spoken of where there are none', async (t) => {
     const { stdout } = await commandLine(t, base).run(['import', '-'], text(eventLines('none', 1)));
     t.notMatch(stdout, /defaulted|ignored/);
