@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Command } from 'commander';
-import { systemClock } from '../clock.js';
+import { monotonicClock, systemClock } from '../clock.js';
 import { defaultStateDir } from './checkpoint.js';
 import { formatSample, type Sample } from './dry-run.js';
 import { exitStatus, Failure } from './exit.js';
@@ -62,6 +62,7 @@ async function runImport(files: string[], options: Options, shared: Shared): Pro
   const { dryRun = false, restart = false, quiet = false, ...rest } = others;
   const dependencies = {
     clock: systemClock,
+    monotonic: monotonicClock,
     random: shared.random,
     randomId: randomUUID,
     sleep: (milliseconds: number, signal: AbortSignal) => pause(milliseconds, undefined, { signal }),

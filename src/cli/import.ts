@@ -42,6 +42,8 @@ export interface ImportOptions {
 
 export interface ImportDependencies {
   clock: Clock;
+  /** For how long something takes. */
+  monotonic: Clock;
   /** 0 to 1, for the jitter of pauses. */
   random: () => number;
   /** A value that no other call of it returns. */
@@ -92,7 +94,7 @@ function placeOf({ name, path }: Input, { files }: Report): string {
  * @throws Failure where one cannot be read at all, before anything is sent
  */
 export async function importFiles(names: string[], options: ImportOptions, dependencies: ImportDependencies) {
-  const { clock, random, randomId, sleep, stderr, stop } = dependencies;
+  const { clock, monotonic, random, randomId, sleep, stderr, stop } = dependencies;
   const { service, quiet, retrySeconds, stateDir, dryRun } = options;
   const { base, identity } = service;
   const parallel = requestsAtOnce(options);
@@ -100,14 +102,15 @@ export async function importFiles(names: string[], options: ImportOptions, depen
   const found = await Promise.all(names.map(lookAt));
   // Nothing is noted of an input that cannot be read anew.
   const inputs = dryRun ? found.map(({ path: _, ...input }): Input => input) : found;
-  const startedAt = clock.now();
+  const startedAt = monotonic.now();
   const bytesTotal = inputs.reduce((total, { size }) => total + size, 0);
-  const progress = startProgress({ bytesTotal, quiet, clock, stream: stderr });
+  const progress = startProgress({ bytesTotal, quiet, clock: monotonic, stream: stderr });
   const account = createReport();
   const { say } = progress;
   const trial = dryRun ? createDryRun(clock) : undefined;
   const sender =
-    trial ?? createSender({ service, retrySeconds, clock, random, sleep, signal: stop.signal, say });
+    trial ??
+    createSender({ service, retrySeconds, clock: monotonic, random, sleep, signal: stop.signal, say });
   const { report } = account;
   const failures: Failure[] = [];
 
@@ -124,7 +127,7 @@ export async function importFiles(names: string[], options: ImportOptions, depen
   }
   progress.stop();
   if (report.accepted > 0 && !dryRun) await showAtOnce(service, say);
-  report.seconds = (clock.now() - startedAt) / 1_000;
+  report.seconds = (monotonic.now() - startedAt) / 1_000;
   if (failures.length === 0) for (const input of inputs) await createNote(input, { stateDir, base }).remove();
   return { report, samples: trial?.samples, status: statusOf(failures, report) };
 }

@@ -13,6 +13,7 @@ interface ProgressOptions {
   /** Bytes of all inputs; NaN where that is not known. */
   bytesTotal: number;
   quiet: boolean;
+  /** Monotonic. */
   clock: Clock;
   stream: NodeJS.WriteStream;
 }

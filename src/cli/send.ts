@@ -47,6 +47,7 @@ export const emptyOutcome = (): Outcome => ({
 interface SenderDependencies {
   service: Service;
   retrySeconds: number;
+  /** Monotonic. */
   clock: Clock;
   /** 0 to 1, for the jitter. */
   random: () => number;
@@ -63,12 +64,12 @@ const isCount = (value: unknown): value is number => Number.isSafeInteger(value)
 const isPassing = ({ status, json }: Answer) =>
   [0, 408, 429].includes(status) || status >= 500 || (status === 409 && json.code === 'request_in_flight');
 
-/** Milliseconds that an answer asks to wait; 0 where it does not. */
-function retryAfterMs({ headers }: Answer, now: number): number {
+/** Milliseconds that an answer asks to wait, if by a date then by the clock of who answers; 0 where it does not. */
+function retryAfterMs({ headers }: Answer): number {
   const asked = headers.get('retry-after') ?? '';
   if (/^\d+$/.test(asked)) return Number(asked) * 1_000;
-  const at = Date.parse(asked);
-  return Number.isNaN(at) ? 0 : Math.max(0, at - now);
+  const ms = Date.parse(asked) - Date.parse(headers.get('date') ?? '');
+  return Number.isNaN(ms) ? 0 : Math.max(0, ms);
 }
 
 /** How many of a part's rows an answer says were accepted and rejected; undefined where it says nothing of them. */
@@ -116,11 +117,10 @@ export function createSender(dependencies: SenderDependencies) {
 
   /** Waits before the next try, the nth of a row of failures. @throws Failure where none is left */
   async function wait(tries: number, since: number, answer: Answer): Promise<void> {
-    const now = clock.now();
     const reason = describe(answer);
-    const leftMs = since + retrySeconds * 1_000 - now;
+    const leftMs = since + retrySeconds * 1_000 - clock.now();
     const growing = Math.min(pauseMsMax, firstPauseMs * 2 ** (tries - 1)) * (0.5 + random() / 2);
-    const waitMs = Math.max(retryAfterMs(answer, now), Math.min(growing, leftMs));
+    const waitMs = Math.max(retryAfterMs(answer), Math.min(growing, leftMs));
     if (leftMs <= 0 || waitMs > leftMs) {
       throw serviceFailure(`the service at ${base} does not take events: ${reason}`);
     }

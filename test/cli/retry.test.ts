@@ -37,6 +37,21 @@ t.test('Retry-After is waited for', async (t) => {
   t.ok(performance.now() - before >= 1_000);
 });
 
+t.test(
+  'a date in Retry-After counts by the clock of the service, however far apart the two are',
+  async (t) => {
+    const date = 'Mon, 01 Jan 2001 00:00:00 GMT';
+    const later = 'Mon, 01 Jan 2001 00:00:01 GMT';
+    const front = await startFront(t, base, (number) =>
+      number === 1 ? refusal(503, { 'retry-after': later, date }) : 'forward',
+    );
+    const before = performance.now();
+    const { status } = await commandLine(t, front.base).run(['import', '-'], text(eventLines('dated', 1)));
+    t.equal(status, 0);
+    t.ok(performance.now() - before >= 1_000);
+  },
+);
+
 t.test('it gives up, with status 3 and a message,', async (t) => {
   t.test('after --retry-seconds', async (t) => {
     const front = await startFront(t, base, () => refusal(503));
