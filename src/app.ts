@@ -67,6 +67,7 @@ export interface AppOptions {
   address: RedisAddress;
   log: FastifyBaseLogger;
   clock?: Clock;
+  /** By which durations are measured. */
   monotonic?: Clock;
   /** Who may enter; by default those that the settings name. */
   keys?: Keys;
@@ -89,8 +90,8 @@ function retentionOf(config: Config): Retention {
 
 /** Everything behind the routes. */
 async function createParts({ keys: given, ...options }: AppOptions) {
-  const { config, address, log, clock = systemClock, randomId = randomUUID } = options;
-  const { monotonic = monotonicClock } = options;
+  const { config, address, log, randomId = randomUUID } = options;
+  const { clock = systemClock, monotonic = monotonicClock } = options;
   const keys = given ?? (await openConfiguredKeys(config, clock, log));
   const metrics = createMetrics();
   metrics.tzdataInfo.set({ version: tzdataVersion }, 1);
@@ -99,7 +100,7 @@ async function createParts({ keys: given, ...options }: AppOptions) {
   const retention = retentionOf(config);
   const redis = openConnections({ address, config, metrics, log });
   const shared = { config, retention, clock, monotonic, metrics, log, randomId, pseudonyms };
-  const shards = openShards({ redis: redis.write, spread, config, retention, clock });
+  const shards = openShards({ redis: redis.write, spread, config, retention });
   const { shardsOf } = shards;
   const write = createWritePath({ redis: redis.write, spread, shards, ...shared });
   const read = createReadPath({ redis: redis.read, shardsOf, ...shared });
@@ -113,7 +114,7 @@ async function createParts({ keys: given, ...options }: AppOptions) {
     log,
   });
   const timeoutMs = config.REDIS_INGEST_TIMEOUT_MS;
-  const background = { redis: redis.background, shardsOf, retention, clock, timeoutMs };
+  const background = { redis: redis.background, shardsOf, retention, clock, monotonic, timeoutMs };
   const rollups = createRollups({ ...background, holderId: randomId(), metrics, log });
   const invalidate = async (what: Invalidation) => {
     await read.cache.invalidate(what);
@@ -165,7 +166,7 @@ function closeWith(app: FastifyInstance, parts: Parts): void {
 
 /** What every request passes, in this order. */
 async function registerPlugins(app: FastifyInstance, parts: Parts): Promise<void> {
-  const { config, keys, limits, clock, metrics } = parts;
+  const { config, keys, limits, monotonic, metrics } = parts;
   const addressOf = createClientAddresses();
   await app.register(unreadBodies);
   await app.register(openapi);
@@ -181,7 +182,7 @@ async function registerPlugins(app: FastifyInstance, parts: Parts): Promise<void
   if (limits?.policies.address) {
     await app.register(addressGuard, { limiter: limits.limiter, limit: limits.policies.address, addressOf });
   }
-  await app.register(access, { keys, attempts: createAttempts(clock), addressOf, metrics });
+  await app.register(access, { keys, attempts: createAttempts(monotonic), addressOf, metrics });
   await app.register(stop);
   await app.register(metricsPlugin, { metrics });
   if (limits) {

@@ -7,7 +7,7 @@
  * and says how many events were acknowledged.
  */
 import { pino } from 'pino';
-import { systemClock } from '../../src/clock.js';
+import { monotonicClock, systemClock } from '../../src/clock.js';
 import { loadConfig } from '../../src/config.js';
 import { createMetrics } from '../../src/metrics.js';
 import { connectionLimits } from '../../src/redis/connection.js';
@@ -29,10 +29,11 @@ const spread = openSpread(config);
 const { ingest, directory } = createWritePath({
   redis,
   spread,
-  shards: openShards({ redis, spread, config, retention, clock }),
+  shards: openShards({ redis, spread, config, retention }),
   config,
   retention,
   clock,
+  monotonic: monotonicClock,
   metrics,
   log,
   randomId: () => `raw-${process.pid}-${ids++}`,

@@ -12,6 +12,7 @@ export const attemptsMax = 20;
 export const attemptsWindowSeconds = 60;
 const addressesMax = 10_000;
 
+/** @param clock monotonic */
 export function createAttempts(clock: Clock) {
   const windows = new Map<string, { count: number; until: number }>();
 

@@ -50,6 +50,7 @@ export interface AdminRedis {
   redis: Store;
   shardsOf: ShardsOf;
   clock: Clock;
+  monotonic: Clock;
   timeoutMs: number;
 }
 

@@ -82,7 +82,8 @@ interface PurgeProgress {
 const kindsOf = ({ sketches }: PurgeScope): ReadonlySet<SketchKind> | undefined => keyKinds(sketches);
 
 export function createPurge(dependencies: PurgeDependencies) {
-  const { redis, shardsOf, clock, timeoutMs, tickets, randomId, invalidate, removedKeys } = dependencies;
+  const { redis, shardsOf, clock, monotonic, timeoutMs, tickets, randomId, invalidate, removedKeys } =
+    dependencies;
   const finishSystem = createFinish(dependencies);
 
   async function ask(calls: readonly Call[]): Promise<unknown[]> {
@@ -115,9 +116,8 @@ export function createPurge(dependencies: PurgeDependencies) {
 
   async function renewEpochs({ scope, systems }: Purge, epoch: string, unfoldedSeconds: number) {
     const now = Math.floor(clock.now() / 1_000);
-    const unfoldedUntil = unfoldedSeconds === 0 ? 0 : now + unfoldedSeconds;
     const isAnew = scope.sketches ? 0 : 1;
-    const terms = [epoch, now, recordSeconds(dependencies.retention), unfoldedUntil, isAnew];
+    const terms = [epoch, now, recordSeconds(dependencies.retention), unfoldedSeconds, isAnew];
     const roots = systems.flatMap(shardsOf).map(systemKey);
     await ask(roots.map((root) => callScript(scripts['renew-epoch-1'], [root], terms)));
   }
@@ -154,7 +154,7 @@ export function createPurge(dependencies: PurgeDependencies) {
     const filter = filterOf(purge);
     const from = purge.cursor ?? scanStart;
     purge.cursor = await scan(
-      { redis, match: filter.match, sibling: filter.sibling, from, budgetMs, clock, timeoutMs },
+      { redis, match: filter.match, sibling: filter.sibling, from, budgetMs, monotonic, timeoutMs },
       async (keys) => {
         count(purge, await deleteKeys(keys, purge, epoch, filter));
         return undefined;
@@ -193,8 +193,8 @@ export function createPurge(dependencies: PurgeDependencies) {
   }
 
   async function work(purge: Purge): Promise<void> {
-    const end = clock.now() + walkMs;
-    while (purge.systems.length > 0 && clock.now() < end) {
+    const end = monotonic.now() + walkMs;
+    while (purge.systems.length > 0 && monotonic.now() < end) {
       if (purge.epoch === undefined || purge.cursor === undefined) {
         if (purge.walks >= WALKS_MAX) {
           throw new Problem(
@@ -207,7 +207,7 @@ export function createPurge(dependencies: PurgeDependencies) {
         purge.cursor = scanStart;
         await renewEpochs(purge, purge.epoch, UNFOLDED_SECONDS);
       }
-      await walk(purge, purge.epoch, end - clock.now());
+      await walk(purge, purge.epoch, end - monotonic.now());
       if (purge.cursor === undefined) await finish(purge, purge.epoch);
     }
   }

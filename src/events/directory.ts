@@ -17,6 +17,7 @@
  * Several processes that take in new systems at the same moment may pass the bound together, each by at most
  * the systems of its pipelines in flight; every reply brings the count that all of them have reached.
  */
+import type { Clock } from '../clock.js';
 import { directoryKeys, systemKey, systemOfShard } from '../redis/keys.js';
 import { encodePayload } from '../redis/payload.js';
 import {
@@ -50,7 +51,8 @@ interface DirectoryDependencies {
   timeoutMs: number;
   /** Seconds the directory lives after a write. */
   recordSeconds: number;
-  now: () => number;
+  clock: Clock;
+  monotonic: Clock;
 }
 
 /** Systems and the last event of each, of deltas of systems and their shards. */
@@ -64,7 +66,7 @@ function lastEvents(deltas: Iterable<SystemDelta>): Map<string, number> {
 }
 
 export function createDirectory(dependencies: DirectoryDependencies) {
-  const { redis, shards, systemsMax, timeoutMs, recordSeconds, now } = dependencies;
+  const { redis, shards, systemsMax, timeoutMs, recordSeconds, clock, monotonic } = dependencies;
   /** System to its last event, of those that Redis knows. */
   let known = new Map<string, number>();
   /** Systems that were given a place and are not registered yet. */
@@ -93,7 +95,7 @@ export function createDirectory(dependencies: DirectoryDependencies) {
     claims = new Set();
     for (let i = 0; i < pairs.length; i += 2) known.set(pairs[i], Number(pairs[i + 1]));
     total = known.size;
-    loadedAt = now();
+    loadedAt = monotonic.now();
   }
 
   /** Reads the directory anew; calls made meanwhile share the one reading. */
@@ -138,7 +140,7 @@ export function createDirectory(dependencies: DirectoryDependencies) {
         (trial ?? claims).add(system);
         return true;
       }
-      if (now() - loadedAt > RELOAD_MS_MIN) load().catch(() => undefined);
+      if (monotonic.now() - loadedAt > RELOAD_MS_MIN) load().catch(() => undefined);
       return false;
     },
 
@@ -181,7 +183,8 @@ export function createDirectory(dependencies: DirectoryDependencies) {
       total = Number(count);
       for (let i = 0; i < pairs.length; i += 2) {
         const system = pairs[i];
-        doubtful.set(system, doubtful.get(system) ?? later.get(system) ?? known.get(system) ?? now());
+        const last = doubtful.get(system) ?? later.get(system) ?? known.get(system);
+        doubtful.set(system, last ?? clock.now());
         known.delete(system);
         later.delete(system);
         purgeSeen = pairs[i + 1];

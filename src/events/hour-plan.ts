@@ -36,7 +36,7 @@ export interface HourPlan {
   hourSlots: string[];
   daySlots: string[];
   writtenSlot: string;
-  /** Until when the keys of these slots are sure to live, milliseconds. */
+  /** Until when the keys of these slots are sure to live, milliseconds of the monotonic clock. */
   hourUntil: number;
   dayUntil: number;
   distinct: { fine: Destinations; coarse: Destinations }[];
@@ -55,6 +55,7 @@ export interface HourPlan {
 export interface MinutePlan {
   /** Of the repeat filter. */
   slot: string;
+  /** As those of an hour's plan. */
   until: number;
   destinations: Destinations;
 }
@@ -115,9 +116,13 @@ function createHourPlan(hour: number, { destination, until, isOver }: Placing): 
   };
 }
 
-/** Hands out plans. `at(now)` must be called before a delta is planned; it renews what has aged. */
+/**
+ * Hands out plans. `at` must be called before a delta is planned; it renews what has aged. Lifetimes of keys depend on the
+ * time of day, but how long they are believed in is measured: a clock that is set back must not make it longer.
+ */
 export function createPlanner(retention: Retention) {
   let now = 0;
+  let elapsed = 0;
   let hours = new Map<number, HourPlan>();
   let minutes = new Map<number, MinutePlan[]>();
 
@@ -137,17 +142,21 @@ export function createPlanner(retention: Retention) {
    * retention left, but nobody here knows how much: it is believed for a few minutes.
    */
   const until = (bucket: Bucket) =>
-    Math.max(bucket.end + retention[bucket.grain], now + OLD_BUCKET_BELIEF_MS);
+    elapsed + Math.max(bucket.end + retention[bucket.grain] - now, OLD_BUCKET_BELIEF_MS);
 
   return {
-    /** Sets the time for the plans that follow; true where a minute has passed and they are made anew. */
-    at(instant: number): boolean {
+    /**
+     * Sets the time for the plans that follow, by the clock and by the monotonic one; true where a minute has passed and
+     * they are made anew.
+     */
+    at(instant: number, monotonic: number): boolean {
       const aged = Math.floor(instant / MINUTE_MS) !== Math.floor(now / MINUTE_MS);
       if (aged) {
         hours = new Map();
         minutes = new Map();
       }
       now = instant;
+      elapsed = monotonic;
       return aged;
     },
     hour(hour: number): HourPlan {
@@ -167,7 +176,7 @@ export function createPlanner(retention: Retention) {
         const bucket = bucketAt('minute', minute * MINUTE_MS);
         found = fields.map((_, index) => ({
           slot: `minute ${minute} ${index}`,
-          until: Math.min(until(bucket), now + MINUTE_BELIEF_MS),
+          until: Math.min(until(bucket), elapsed + MINUTE_BELIEF_MS),
           destinations: distinctMetrics
             .filter(({ field }) => field === index)
             .flatMap(({ metric }) => destination('hll', metric, bucket)),

@@ -19,7 +19,7 @@
 export interface Written {
   slot: string;
   values: string[];
-  /** Instant until which the keys of the slot are sure to live, milliseconds. */
+  /** Until when the keys of the slot are sure to live, milliseconds of the monotonic clock. */
   until: number;
 }
 
@@ -27,7 +27,7 @@ interface Slot {
   values: Set<string>;
   /** When it was last looked at, in ticks. */
   used: number;
-  /** Instant until which its keys live, milliseconds. */
+  /** Until when its keys live, milliseconds of the monotonic clock. */
   until: number;
 }
 
@@ -124,7 +124,7 @@ export function createRepeatFilter(valuesMax: number) {
       if (load() > valuesMax) makeRoom();
     },
 
-    /** Forgets the slots whose keys may be gone. Call it now and then. */
+    /** Forgets the slots whose keys may be gone. Call it now and then. @param now of the monotonic clock */
     sweep(now: number): void {
       for (const [system, { slots }] of memories) {
         for (const [id, slot] of slots) if (slot.until <= now) drop(slots, id);

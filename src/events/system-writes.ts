@@ -40,6 +40,8 @@ export interface SystemWritesDependencies {
   folder: DigestFolder;
   retention: Retention;
   clock: Clock;
+  /** By which what is known of keys grows old. */
+  monotonic: Clock;
   metrics: Metrics;
   /** Where the ids of events are looked up, and how rows are folded again; undefined where ids mean nothing. */
   ids?: { head: Destinations; refold: Refold } | undefined;
@@ -74,7 +76,7 @@ const nothingKnown: ReadonlySet<string> = new Set();
 const ROUNDS_MAX = 4;
 
 export function createSystemWrites(dependencies: SystemWritesDependencies) {
-  const { send, sharing, filter, folder, retention, clock, metrics, ids, randomId } = dependencies;
+  const { send, sharing, filter, folder, retention, clock, monotonic, metrics, ids, randomId } = dependencies;
   const planner = createPlanner(retention);
 
   function planSystem(delta: SystemDelta, repeats: number): PlannedSystem {
@@ -96,8 +98,8 @@ export function createSystemWrites(dependencies: SystemWritesDependencies) {
   });
 
   function plan(deltas: readonly SystemDelta[]): Planned {
-    const now = clock.now();
-    if (planner.at(now)) filter.sweep(now);
+    const elapsed = monotonic.now();
+    if (planner.at(clock.now(), elapsed)) filter.sweep(elapsed);
     return pack(deltas.map((delta) => planSystem(delta, 0)));
   }
 

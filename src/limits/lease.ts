@@ -43,8 +43,6 @@ export const openLease = (key: string, limit: Limit, now: number): Lease => ({
 /** The most tokens that the bucket may hold now; below zero where it is owed some. */
 export function mostAvailable(lease: Lease, now: number): number {
   const { limit, tokens, unpaid, underWay } = lease;
-  // A clock that was set back must not keep a bucket empty until it has caught up.
-  if (now < lease.at) lease.at = now;
   const flowed = ((now - lease.at) * limit.perSecond) / 1_000;
   return Math.min(limit.burst, tokens - unpaid - underWay + flowed);
 }

@@ -38,6 +38,7 @@ export interface Decision {
 interface LimiterDependencies {
   redis: Store;
   timeoutMs: number;
+  /** Monotonic. */
   clock: Clock;
   metrics: Metrics;
   log: FastifyBaseLogger;

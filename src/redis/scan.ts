@@ -53,7 +53,7 @@ interface ScanOptions {
   /** Keys that one step visits. */
   step?: number;
   budgetMs: number;
-  clock: Clock;
+  monotonic: Clock;
   timeoutMs: number;
 }
 
@@ -77,7 +77,7 @@ function findHomes({ redis, sibling, from }: ScanOptions): Home[] {
 /** A walk over one server. `end`: when the time is over. @returns where it goes on, undefined at its end */
 async function walkServer(
   { redis, slot }: Home,
-  { match, from, step = stepKeys, clock, timeoutMs }: ScanOptions,
+  { match, from, step = stepKeys, monotonic, timeoutMs }: ScanOptions,
   end: number,
   visit: Visit,
 ): Promise<string | undefined> {
@@ -90,7 +90,7 @@ async function walkServer(
     const [rest, keys] = (await ask(redis, next, timeoutMs)) as [string, string[]];
     const isEnough = await visit(keys);
     if (rest === NOWHERE) return undefined;
-    if (isEnough || clock.now() >= end) return `${slot}.${run}.${rest}`;
+    if (isEnough || monotonic.now() >= end) return `${slot}.${run}.${rest}`;
     cursor = rest;
     await pause(PAUSE_MS);
   }
@@ -103,7 +103,7 @@ async function walkServer(
  * @throws Problem redis_unavailable
  */
 export async function scan(options: ScanOptions, visit: Visit): Promise<string | undefined> {
-  const end = options.clock.now() + options.budgetMs;
+  const end = options.monotonic.now() + options.budgetMs;
   for (const home of findHomes(options)) {
     const rest = await walkServer(home, options, end, visit);
     if (rest !== undefined) return rest;

@@ -110,6 +110,7 @@ const names = [
   'release-request-1',
   'remove-items-1',
   'note-shards-1',
+  'read-clock-1',
 ] as const;
 export type ScriptName = (typeof names)[number];
 

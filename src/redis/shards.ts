@@ -4,7 +4,7 @@
  * lowered moves nothing, and what was written to the shards that are not written any more is read until it expires.
  *
  * So every process notes its setting in the directory before it writes anything, for as long as what it writes may live,
- * and looks once a second what others have noted. Who raises a number while others run is therefore asked about
+ * and looks once a second what others have noted; when a note ends is told by the clock of Redis. Who raises a number while others run is therefore asked about
  * in full a second later everywhere. Until the first look nothing is known and nothing is answered: half an answer might
  * be kept. Redis down: what is known stays known. Redis refuses writes: what is noted is learned all the same, since a
  * look writes only where something is to be noted, and after it has read.
@@ -12,13 +12,13 @@
  * Of a purged system the notes end as soon as nothing can be written under them any more: the time that claims of
  * requests are kept, since these are finished as they were begun. Where a number is in use its note is renewed at once.
  */
-import type { Clock } from '../clock.js';
 import { Problem } from '../errors.js';
 import { directoryKeys } from './keys.js';
 import { encodePayload } from './payload.js';
 import { call, callScript, readPipeline, type Store } from './pipeline.js';
 import { scripts } from './scripts.js';
 import { type ShardsOf, shardNames } from './shard-names.js';
+import { readClock } from './shared-clock.js';
 import type { Spread } from './spread.js';
 
 interface ShardsDependencies {
@@ -28,7 +28,6 @@ interface ShardsDependencies {
   keptSeconds: number;
   /** How long a request with an idempotency key may come back, seconds. */
   claimsKeptSeconds: number;
-  clock: Clock;
   timeoutMs: number;
 }
 
@@ -50,11 +49,10 @@ function namesOf(notes: Iterable<string>): Map<string, readonly string[]> {
 }
 
 export function createShards(dependencies: ShardsDependencies) {
-  const { redis, spread, keptSeconds, claimsKeptSeconds, clock, timeoutMs } = dependencies;
+  const { redis, spread, keptSeconds, claimsKeptSeconds, timeoutMs } = dependencies;
   const own = [...spread].map(([system, shards]) => noteOf(system, shards));
   let noted: readonly string[] | undefined;
   let names = new Map<string, readonly string[]>();
-  const nowSeconds = () => Math.floor(clock.now() / 1_000);
 
   const shardsOf: ShardsOf = (system) => {
     if (!noted) throw new Problem('redis_unavailable', 'Redis has not told yet how systems are spread');
@@ -77,8 +75,12 @@ export function createShards(dependencies: ShardsDependencies) {
      * the noting, what was to be learned is known
      */
     async look(): Promise<void> {
-      const now = nowSeconds();
-      const [reply] = await readPipeline(redis, [readNotes], timeoutMs);
+      const [reply, time] = await readPipeline(
+        redis,
+        [readNotes, readClock(directoryKeys.shards)],
+        timeoutMs,
+      );
+      const now = Number(time) / 1_000;
       const ends = new Map<string, number>();
       const pairs = reply as string[];
       for (let i = 0; i < pairs.length; i += 2) ends.set(pairs[i], Number(pairs[i + 1]));
@@ -87,7 +89,7 @@ export function createShards(dependencies: ShardsDependencies) {
       learn(found.filter((note) => !isOver(note)));
       const due = own.filter((note) => (ends.get(note) ?? 0) < now + keptSeconds);
       if (due.length === 0 && !found.some(isOver)) return;
-      const terms = [now, now + keptSeconds + RENEWED_SECONDS, encodePayload(due)];
+      const terms = [keptSeconds + RENEWED_SECONDS, encodePayload(due)];
       await readPipeline(
         redis,
         [callScript(scripts['note-shards-1'], [directoryKeys.shards], terms)],
@@ -100,7 +102,8 @@ export function createShards(dependencies: ShardsDependencies) {
       const gone = new Set(systems);
       const notes = (noted ?? []).filter((note) => gone.has(systemOf(note)));
       if (notes.length === 0) return;
-      const end = nowSeconds() + claimsKeptSeconds;
+      const [time] = await readPipeline(redis, [readClock(directoryKeys.shards)], timeoutMs);
+      const end = Math.floor(Number(time) / 1_000) + claimsKeptSeconds;
       const ends = notes.flatMap((note) => [end, note]);
       await readPipeline(redis, [call('ZADD', directoryKeys.shards, 'XX', 'LT', ...ends)], timeoutMs);
     },

@@ -14,6 +14,7 @@ const READ_AGAIN_MS = 5_000;
 interface NamesDependencies {
   redis: Store;
   timeoutMs: number;
+  /** Monotonic. */
   clock: Clock;
 }
 

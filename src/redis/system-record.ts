@@ -19,7 +19,7 @@ export interface SystemRecord {
   /** '' where the system has none. */
   epoch: string;
   numericKeys: string[];
-  /** Until when a purge keeps its days from being folded, milliseconds. */
+  /** Until when a purge keeps its days from being folded, milliseconds by the clock of Redis. */
   purgingUntil: number;
   /** First write to the system, milliseconds; NaN where there is none. */
   since: number;

@@ -22,6 +22,7 @@ import { directoryKeys, systemKey, systemOfShard } from '../redis/keys.js';
 import { createLease } from '../redis/lease.js';
 import { call, isUnavailable, readPipeline, type Store } from '../redis/pipeline.js';
 import type { ShardsOf } from '../redis/shard-names.js';
+import { readClock } from '../redis/shared-clock.js';
 import { parseRecord, type SystemRecord } from '../redis/system-record.js';
 import { SketchFormatError } from '../sketches/envelope.js';
 import { type Retention, recordSeconds } from '../windows/retention.js';
@@ -68,10 +69,15 @@ export function createRollups(dependencies: RoundsDependencies) {
     return names as string[];
   }
 
-  async function readRecords(systems: readonly string[]): Promise<SystemRecord[]> {
+  /** The records of some systems, at least one, and the time by the clock of Redis, milliseconds. */
+  async function readRecords(systems: readonly string[]): Promise<{ records: SystemRecord[]; time: number }> {
     const calls = systems.map((system) => call('HGETALL', systemKey(system)));
-    const replies = await readPipeline(redis, calls, timeoutMs);
-    return replies.map((pairs) => parseRecord(pairs as string[]));
+    const [time, ...replies] = await readPipeline(
+      redis,
+      [readClock(systemKey(systems[0])), ...calls],
+      timeoutMs,
+    );
+    return { records: replies.map((pairs) => parseRecord(pairs as string[])), time: Number(time) };
   }
 
   /** Folds a day; what is wrong with it alone is logged. @throws what the connection fails with */
@@ -87,11 +93,7 @@ export function createRollups(dependencies: RoundsDependencies) {
   }
 
   /** Folds what is due of a system, as far as the round allows. False where the round has to end. */
-  async function foldSystem(
-    system: string,
-    { epoch, numericKeys, days, purgingUntil }: SystemRecord,
-  ): Promise<boolean> {
-    if (clock.now() < purgingUntil) return true; // what it read might be gone by now, and would be back
+  async function foldSystem(system: string, { epoch, numericKeys, days }: SystemRecord): Promise<boolean> {
     for (const { day, lookAt } of days) {
       const overdueMs = clock.now() - dueFrom(day, lookAt);
       if (overdueMs < 0) continue;
@@ -118,10 +120,12 @@ export function createRollups(dependencies: RoundsDependencies) {
     const shards = systems.flatMap(shardsOf);
     for (let i = 0; i < shards.length; i += PIPELINE_RECORDS_MAX) {
       const some = shards.slice(i, i + PIPELINE_RECORDS_MAX);
-      const records = await readRecords(some);
+      const { records, time } = await readRecords(some);
       for (const [place, shard] of some.entries()) {
         if (daysLeft <= 0) return;
         after = systemOfShard(shard); // also where it fails or has too much: it must not hold up the others
+        // What is read while a purge goes on might be gone by the end, and would be back.
+        if (time < records[place].purgingUntil) continue;
         if (!(await foldSystem(shard, records[place]))) return;
       }
     }

@@ -68,6 +68,7 @@ interface RemovalDependencies {
   shardsOf: ShardsOf;
   retention: Retention;
   clock: Clock;
+  monotonic: Clock;
   timeoutMs: number;
 }
 
@@ -93,7 +94,9 @@ function createDayTerms(kind: PersonKind) {
   };
 }
 
-export function createRemoval({ redis, shardsOf, retention, clock, timeoutMs }: RemovalDependencies) {
+export function createRemoval(dependencies: RemovalDependencies) {
+  const { redis, shardsOf, retention, clock, monotonic, timeoutMs } = dependencies;
+
   /** The names of the days of a system or shard that may have lists. */
   async function daysOf(system: string): Promise<string[]> {
     const now = Math.floor(clock.now() / 1_000);
@@ -135,13 +138,13 @@ export function createRemoval({ redis, shardsOf, retention, clock, timeoutMs }: 
 
   /** Removes a person from the lists of the next systems. @throws what Redis or the connection fails with */
   return async ({ kind, forms, after, within }: RemovalTerms): Promise<Removed> => {
-    const endAt = clock.now() + budgetMs;
+    const endAt = monotonic.now() + budgetMs;
     const termsOf = createDayTerms(kind);
     const items = encodePayload(forms);
     const total: Removed = { systems: 0, lists: 0, removed: 0, touched: [], next: undefined };
     let last = after;
     for (const [passed, system] of (await nextSystems(after)).entries()) {
-      if (passed >= systemsMax || (passed > 0 && clock.now() >= endAt)) return { ...total, next: last };
+      if (passed >= systemsMax || (passed > 0 && monotonic.now() >= endAt)) return { ...total, next: last };
       last = system;
       if (within && !within.has(system)) continue;
       const before = total.removed;

@@ -16,15 +16,16 @@ interface AdministrationDependencies {
   config: Config;
   retention: Retention;
   clock: Clock;
+  monotonic: Clock;
   metrics: Metrics;
   randomId: () => string;
   invalidate: (what: Invalidation) => Promise<void>;
 }
 
 export function createAdministration(dependencies: AdministrationDependencies) {
-  const { redis, shards, config, retention, clock, metrics, randomId, invalidate } = dependencies;
+  const { redis, shards, config, retention, clock, monotonic, metrics, randomId, invalidate } = dependencies;
   const { shardsOf } = shards;
-  const admin = { redis, shardsOf, clock, timeoutMs: config.REDIS_INGEST_TIMEOUT_MS };
+  const admin = { redis, shardsOf, clock, monotonic, timeoutMs: config.REDIS_INGEST_TIMEOUT_MS };
   const purge = createPurge({
     ...admin,
     tickets: createTickets(admin, randomId),

@@ -18,17 +18,17 @@ const SWEEP_MS = 1_000;
 interface LimitsDependencies {
   address: RedisAddress;
   config: Config;
-  clock: Clock;
+  monotonic: Clock;
   metrics: Metrics;
   log: FastifyBaseLogger;
 }
 
 /** @returns undefined where nothing is limited */
-export function createLimits({ address, config, clock, metrics, log }: LimitsDependencies) {
+export function createLimits({ address, config, monotonic, metrics, log }: LimitsDependencies) {
   const policies = createPolicies(config);
   if (!policies.address && !policies.ingest(anyone) && !policies.queries(anyone)) return undefined;
   const redis = openStore({ address, name: 'limits', limits: connectionLimits(config), metrics, log });
-  const limiter = createLimiter({ redis, timeoutMs: PAYMENT_MS_MAX, clock, metrics, log });
+  const limiter = createLimiter({ redis, timeoutMs: PAYMENT_MS_MAX, clock: monotonic, metrics, log });
   redis.on('ready', () => void limiter.probe());
   const job = startJob({ name: 'sweep of the limits', everyMs: SWEEP_MS, run: limiter.sweep, log });
   return {

@@ -44,7 +44,7 @@ export function createReadPath(dependencies: ReadPathDependencies) {
   const inFlight = createInFlight(config.QUERIES_IN_FLIGHT_MAX, metrics);
   const ask = createAsk({ redis, timeoutMs, inFlight });
   const query = { ask, shardsOf, retention, clock, formsChangedAt: people.changedAt };
-  const names = createSystemNames({ redis, timeoutMs, clock });
+  const names = createSystemNames({ redis, timeoutMs, clock: monotonic });
   const cache = createAnswerCache({
     redis,
     timeoutMs,

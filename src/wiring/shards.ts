@@ -1,5 +1,4 @@
 /** How systems are spread over shards: what the settings say, and what is known of it in Redis. */
-import type { Clock } from '../clock.js';
 import type { Config } from '../config.js';
 import type { Store } from '../redis/pipeline.js';
 import { createShards } from '../redis/shards.js';
@@ -21,15 +20,13 @@ interface ShardsDependencies {
   spread: Spread;
   config: Pick<Config, 'IDEMPOTENCY_SECONDS' | 'REDIS_INGEST_TIMEOUT_MS'>;
   retention: Retention;
-  clock: Clock;
 }
 
-export const openShards = ({ redis, spread, config, retention, clock }: ShardsDependencies) =>
+export const openShards = ({ redis, spread, config, retention }: ShardsDependencies) =>
   createShards({
     redis,
     spread,
     keptSeconds: recordSeconds(retention),
     claimsKeptSeconds: config.IDEMPOTENCY_SECONDS,
-    clock,
     timeoutMs: config.REDIS_INGEST_TIMEOUT_MS,
   });

@@ -3,7 +3,7 @@
  * it remembers (repeat filter, directory) and what it has to tidy up (digest lists).
  */
 import type { FastifyBaseLogger } from 'fastify';
-import { type Clock, monotonicClock } from '../clock.js';
+import type { Clock } from '../clock.js';
 import type { Config } from '../config.js';
 import { createAdmission } from '../events/admission.js';
 import { createDigestFolder } from '../events/digest-folder.js';
@@ -30,6 +30,7 @@ interface WritePathDependencies {
   config: Config;
   retention: Retention;
   clock: Clock;
+  monotonic: Clock;
   metrics: Metrics;
   log: FastifyBaseLogger;
   randomId: () => string;
@@ -37,7 +38,7 @@ interface WritePathDependencies {
 }
 
 export function createWritePath(dependencies: WritePathDependencies) {
-  const { redis, spread, shards, config, retention, clock, metrics, log, randomId, pseudonyms } =
+  const { redis, spread, shards, config, retention, clock, monotonic, metrics, log, randomId, pseudonyms } =
     dependencies;
   const timeoutMs = config.REDIS_INGEST_TIMEOUT_MS;
   const folder = createDigestFolder({ redis, timeoutMs, metrics, log });
@@ -48,7 +49,8 @@ export function createWritePath(dependencies: WritePathDependencies) {
     systemsMax: config.SYSTEMS_MAX,
     timeoutMs,
     recordSeconds: recordSeconds(retention),
-    now: clock.now,
+    clock,
+    monotonic,
   });
   const readsIds = config.EVENT_ID_SECONDS > 0;
   const rows = {
@@ -61,7 +63,7 @@ export function createWritePath(dependencies: WritePathDependencies) {
     queueMsMax: config.INGEST_QUEUE_MS_MAX,
     pendingBytesMax: config.INGEST_PENDING_BYTES_MAX,
     floodBytesMax: config.INGEST_FLOOD_BYTES_MAX,
-    clock: monotonicClock,
+    clock: monotonic,
   });
   metrics.observeIngest(admission);
   const lateWrites = createLateWrites(clock);
@@ -74,6 +76,7 @@ export function createWritePath(dependencies: WritePathDependencies) {
     lateWrites,
     retention,
     clock,
+    monotonic,
     timeoutMs,
     wait: { replicas: config.INGEST_WAIT_REPLICAS, timeoutMs: config.INGEST_WAIT_MS },
     metrics,
@@ -104,7 +107,7 @@ export function createWritePath(dependencies: WritePathDependencies) {
     eventLoopDelayMsMax: config.EVENT_LOOP_DELAY_MS_MAX,
     heapUsedPercentMax: config.HEAP_USED_PERCENT_MAX,
     bodyBytesMax: config.BODY_BYTES_MAX,
-    clock: monotonicClock,
+    clock: monotonic,
     metrics,
   };
   return { filter, folder, directory, lateWrites, writer, ingest, once, shedding };

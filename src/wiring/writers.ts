@@ -23,6 +23,7 @@ interface WriterDependencies {
   lateWrites: LateWrites;
   retention: Retention;
   clock: Clock;
+  monotonic: Clock;
   timeoutMs: number;
   wait: ReplicaWait;
   metrics: Metrics;

@@ -7,7 +7,7 @@ import { untilLateFlushes } from '../support/late-events.js';
 
 let now = Date.UTC(2026, 0, 31, 13, 20);
 const clock = { now: () => now };
-const { app, base, redis, stop } = await startApp({ clock, config: { QUERY_CACHE: 'on' } });
+const { app, base, redis, stop } = await startApp({ clock, monotonic: clock, config: { QUERY_CACHE: 'on' } });
 const direct = new Redis(redis.url, { protocol: 2 });
 await untilLateFlushes(redis, 1);
 t.teardown(async () => {

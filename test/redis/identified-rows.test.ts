@@ -61,6 +61,7 @@ t.test('a part that loses a row to somebody else each time it is sent is stored 
     folder,
     retention,
     clock: { now: () => now },
+    monotonic: { now: () => now },
     metrics,
     ids: { head, refold },
     randomId: () => 'epoch',

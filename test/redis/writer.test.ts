@@ -282,3 +282,21 @@ t.test(
     }
   },
 );
+
+t.test('what has expired is written again, also after the clock was set back', async (t) => {
+  const clocks = { wall: now, elapsed: 0 };
+  const { store } = await openPath(t, {
+    clock: { now: () => clocks.wall },
+    monotonic: { now: () => clocks.elapsed },
+  });
+  const at = now - 8 * 24 * HOUR_MS; // its hour may go at any time
+  const row = { user_id: 'ada', timestamp: at };
+  const key = sketchKey('s', 'hll', 'users', bucketAt('hour', at));
+  await store([row]);
+  t.equal(await redis.pfcount(key), 1);
+  await redis.del(key);
+  clocks.elapsed += 11 * 60_000;
+  clocks.wall += 11 * 60_000 - HOUR_MS;
+  await store([row]);
+  t.equal(await redis.pfcount(key), 1);
+});

@@ -25,6 +25,8 @@ interface TestAppOptions {
   /** Settings that differ from their defaults; PORT is 0. */
   config?: Partial<Config>;
   clock?: Clock;
+  /** By which durations are measured; not that of `clock`, unless it is given here too. */
+  monotonic?: Clock;
   /** A Redis to use, which outlives the app; by default a fresh one that ends with it. */
   redis?: TestRedis;
   /** Where it logs to; by default nowhere. */
@@ -60,7 +62,7 @@ export async function startApp(options: TestAppOptions = {}): Promise<TestApp> {
 
 /** Starts the service on what is at an address, and waits until it is ready for work. */
 export async function startAppOn(options: AppOnOptions): Promise<Omit<TestApp, 'redis'>> {
-  const { config, clock, address, log = pino({ level: 'silent' }) } = options;
+  const { config, clock, monotonic, address, log = pino({ level: 'silent' }) } = options;
   // Most tests write and ask and write again: what they look for is the answer of now, not an earlier one.
   // And tests run where everything is busy, which is not what most of them are about; some count commands.
   const calm = {
@@ -69,8 +71,7 @@ export async function startAppOn(options: AppOnOptions): Promise<Omit<TestApp, '
     REDIS_HEALTH_CHECK_SECONDS: 3_600,
   };
   const settings = { ...loadConfig({}), PORT: 0, QUERY_CACHE: 'off' as const, ...calm, ...config };
-  // A test that moves the clock moves it for everything in the process.
-  const app = await buildApp({ config: settings, address, log, clock, monotonic: clock });
+  const app = await buildApp({ config: settings, address, log, clock, monotonic });
   const stop = () => app.close();
   try {
     await app.listen({ host: '127.0.0.1', port: settings.PORT });

@@ -53,6 +53,8 @@ interface WritePathOptions {
   socket: string;
   writer?: Config['WRITER'];
   clock?: { now: () => number };
+  /** By default that of `clock`. */
+  monotonic?: { now: () => number };
   timeoutMs?: number;
   pipelinesInFlightMax?: number;
   pendingBytesMax?: number;
@@ -64,7 +66,7 @@ interface WritePathOptions {
 let ids = 0;
 
 export async function createWritePath(options: WritePathOptions) {
-  const { socket, timeoutMs = 5_000, clock = { now: () => now } } = options;
+  const { socket, timeoutMs = 5_000, clock = { now: () => now }, monotonic = clock } = options;
   const { wait = { replicas: 0, timeoutMs: 0 } } = options;
   const metrics = createMetrics();
   const log = pino({ level: 'silent' });
@@ -85,13 +87,13 @@ export async function createWritePath(options: WritePathOptions) {
       spread: new Map(),
       keptSeconds,
       claimsKeptSeconds: 86_400,
-      clock,
       timeoutMs,
     }),
     systemsMax: options.systemsMax ?? 10_000,
     timeoutMs,
     recordSeconds: keptSeconds,
-    now: clock.now,
+    clock,
+    monotonic,
   });
   const admission = createAdmission({
     requestsMax: 512,
@@ -113,6 +115,7 @@ export async function createWritePath(options: WritePathOptions) {
     lateWrites: createLateWrites(clock),
     retention,
     clock,
+    monotonic,
     timeoutMs,
     wait,
     metrics,

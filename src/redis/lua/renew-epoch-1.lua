@@ -4,13 +4,14 @@ now on comes in full. A record that is begun anew knows no day and no numeric ke
 
 KEYS[1]  the system's record
 ARGV[1]  epoch    ARGV[2]  now, epoch seconds    ARGV[3]  seconds the record lives from now
-ARGV[4]  epoch seconds until which its days are not to be folded, 0: they may be
+ARGV[4]  seconds for which its days are not to be folded from now on, by the clock of Redis, 0: they may be
 ARGV[5]  1 where the record begins anew, 0 where the rest of it stays
 
 Returns  1
 ]]
 local root, epoch, now, ttl = KEYS[1], ARGV[1], ARGV[2], tonumber(ARGV[3])
-local until_then, anew = ARGV[4], ARGV[5] == '1'
+local unfolded, anew = tonumber(ARGV[4]), ARGV[5] == '1'
+local until_then = unfolded > 0 and tonumber(redis.call('TIME')[1]) + unfolded or 0
 
 if anew then redis.call('DEL', root) end
 redis.call('HSETNX', root, 'since', now)

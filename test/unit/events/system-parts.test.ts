@@ -39,7 +39,7 @@ function createCalls(filterValuesMax = 100_000) {
   const planner = createPlanner(retention);
   const filter = createRepeatFilter(filterValuesMax);
   filter.setEpoch('s', 'e1');
-  planner.at(now);
+  planner.at(now, now);
   return {
     /** The parts of some rows of one system. */
     of(rows: readonly Row[]): SystemParts {
@@ -271,7 +271,7 @@ t.test('what several minutes of an hour or hours of a day count is one operation
 const terms = { nowSeconds: 1, recordSeconds: 2 };
 const partsOf = (rows: readonly Row[]): Part[] => {
   const planner = createPlanner(retention);
-  planner.at(now);
+  planner.at(now, now);
   return [...deltaOf(rows).systems.values()].flatMap(
     (delta) => systemParts(delta, { planner, known: () => new Set(), epoch: '', freshEpoch: 'e' }).parts,
   );

@@ -41,12 +41,6 @@ t.test('what was spent is taken off, paid or not, and what flows in is added', a
   t.equal(mostAvailable(lease, start + 100), 10);
 });
 
-t.test('a clock that is set back does not keep a bucket empty until it has caught up', async (t) => {
-  const lease = open({ tokens: 0 });
-  t.equal(mostAvailable(lease, start - 3_600_000), 0);
-  t.equal(mostAvailable(lease, start - 3_600_000 + 100), 100);
-});
-
 t.test('no more than a block is ever spent before it is paid', async (t) => {
   t.ok(isOnLease(open(), 10));
   t.notOk(isOnLease(open(), 11));
