@@ -9,7 +9,6 @@
  *
  * Example, at 13:37:20: -1h is 12:37:00 as the beginning of a range and 12:38:00 as its end, which widens it.
  */
-import { bucketAt } from './bucket.js';
 import { DAY_MS, HOUR_MS, MINUTE_MS } from './civil.js';
 import { parseDay } from './instant.js';
 import type { Zone } from './zone.js';
@@ -43,7 +42,7 @@ function namedDay(text: string, { now, zone }: RelativeTerms): number | undefine
 export function parseRelative(text: string, terms: RelativeTerms): RelativeInstant | undefined {
   const { now, zone, isEnd } = terms;
   const startOf = (day: number) => (zone ? zone.startOf(day) : day * DAY_MS);
-  const until = bucketAt('minute', now).end;
+  const until = Math.floor(now / MINUTE_MS) * MINUTE_MS + MINUTE_MS;
   if (/^\d{4}-\d\d-\d\d$/.test(text)) {
     const day = parseDay(text);
     return { at: Number.isNaN(day) ? day : startOf(day), until: Number.POSITIVE_INFINITY };
