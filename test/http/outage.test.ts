@@ -79,6 +79,7 @@ async function setUp(t: Pick<Test, 'teardown'>, startOutage: (t: Pick<Test, 'tea
   const outage = await startOutage(t);
   const { base, stop } = await startApp({
     clock: { now },
+    monotonic: { now },
     redis: outage.redis,
     config: { QUERY_CACHE: 'on', REDIS_INGEST_TIMEOUT_MS: SECOND },
   });
