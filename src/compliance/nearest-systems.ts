@@ -6,15 +6,15 @@
  * `candidatesMax` those are compared that stand nearest in the order of names.
  */
 import type { Clock } from '../clock.js';
-import { mayTouch, type Principal } from '../principal.js';
+import type { Principal } from '../principal.js';
 import type { SystemNames } from '../redis/system-names.js';
 
 const candidatesMax = 1_000;
 const searchMsMax = 1;
 const listedMax = 5;
 
-/** The names around where a name stands in an ascending list. */
-function around(names: readonly string[], name: string, count: number): readonly string[] {
+/** How many names of an ascending list come before a name. */
+function placeOf(names: readonly string[], name: string): number {
   let low = 0;
   let high = names.length;
   while (low < high) {
@@ -22,8 +22,19 @@ function around(names: readonly string[], name: string, count: number): readonly
     if (names[middle] < name) low = middle + 1;
     else high = middle;
   }
-  const from = Math.max(0, Math.min(low - (count >> 1), names.length - count));
+  return low;
+}
+
+/** The names around where a name stands in an ascending list. */
+function around(names: readonly string[], name: string, count: number): readonly string[] {
+  const from = Math.max(0, Math.min(placeOf(names, name) - (count >> 1), names.length - count));
   return names.slice(from, from + count);
+}
+
+/** The names of an ascending list that a principal may see, ascending; not all of the list is walked for that. */
+function visibleTo({ systems }: Principal, names: readonly string[]): readonly string[] {
+  if (systems === undefined) return names;
+  return [...systems].filter((name) => names[placeOf(names, name)] === name).sort();
 }
 
 /** The names to compare: all, or those near the name as it was typed and as it begins in the other case. */
@@ -58,7 +69,7 @@ export function createNearestSystems(names: SystemNames, clock: Clock) {
   /** At most five names that the principal may see, the nearest first; none where they cannot be read. */
   return async (system: string, principal: Principal): Promise<string[]> => {
     const all = await names.all().catch((): readonly string[] => []);
-    const visible = principal.systems ? all.filter((name) => mayTouch(principal, name)) : all;
+    const visible = visibleTo(principal, all);
     const end = clock.now() + searchMsMax;
     const wanted = system.toLowerCase();
     const most = Math.max(1, Math.floor(wanted.length / 3));
