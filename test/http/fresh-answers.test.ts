@@ -4,6 +4,7 @@ import { startApp, type TestApp } from '../support/app.js';
 import { compliance, event, get, postRows, send } from '../support/http.js';
 import { startProxy } from '../support/redis-proxy.js';
 import { startRedis } from '../support/redis-server.js';
+import { withRedis } from '../support/redis-state.js';
 import { until } from '../support/until.js';
 
 const now = Date.UTC(2026, 0, 31, 13, 20);
@@ -91,6 +92,22 @@ for (const headers of [
     },
   );
 }
+
+/** How many answers Redis holds. */
+const shared = () =>
+  withRedis(redis, async (direct) => {
+    const keys = await direct.keys('pt:cache:*distinct*');
+    return keys.filter((key) => !key.endsWith(':lock')).length;
+  });
+
+t.test('what another process has kept does not go out either', async (t) => {
+  const system = await someSystem();
+  const before = await shared();
+  t.match((await get(other.base, users(system))).headers['cache-status'], /stored/);
+  await until(async () => (await shared()) > before, 'it to be shared');
+  await postRows(other.base, [row(system)]);
+  t.equal((await fresh(slow.base, users(system))).body.count, 2);
+});
 
 t.test('a "no" that was asked for so is not kept either', async (t) => {
   const system = await someSystem();
