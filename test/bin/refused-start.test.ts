@@ -11,6 +11,7 @@ import { temporaryFolder } from '../support/command-line.js';
 import { startRedis } from '../support/redis-server.js';
 import { withRedis } from '../support/redis-state.js';
 import { freePort, listening } from '../support/replication.js';
+import '../support/watch.js';
 
 const script = fileURLToPath(new URL('../../src/server.js', import.meta.url));
 

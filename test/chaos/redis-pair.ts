@@ -10,6 +10,7 @@ import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { freePort } from '../support/replication.js';
 import { until } from '../support/until.js';
+import '../support/watch.js';
 
 interface Node {
   port: number;

@@ -7,6 +7,7 @@ import t, { type Test } from 'tap';
 import { environmentOf, makeKey } from '../support/keys.js';
 import { startRedis } from '../support/redis-server.js';
 import { until } from '../support/until.js';
+import '../support/watch.js';
 
 const script = fileURLToPath(new URL('../../src/server.js', import.meta.url));
 const redis = await startRedis();

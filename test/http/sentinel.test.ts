@@ -12,6 +12,7 @@ import { compliance, event, get, postRows } from '../support/http.js';
 import { startRedis } from '../support/redis-server.js';
 import { freePort, listening, startPair } from '../support/replication.js';
 import { until } from '../support/until.js';
+import '../support/watch.js';
 
 const name = 'the-master';
 const { master, masterPort, replica, replicaPort } = await startPair();

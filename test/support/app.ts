@@ -39,7 +39,7 @@ interface AppOnOptions extends Omit<TestAppOptions, 'redis'> {
   address: RedisAddress;
 }
 
-const readyDeadlineMs = 20_000;
+const readyDeadlineMs = 120_000;
 const pollMs = 10;
 
 /** Starts the service and waits until it is ready for work. */

@@ -7,6 +7,7 @@ import { delimiter, join } from 'node:path';
 import { chromium, type Page } from 'playwright-core';
 import type { Test } from 'tap';
 import { findProgram, installHint } from '../../src/redis/system-packages.js';
+import './watch.js';
 
 function isExecutable(file: string): boolean {
   try {

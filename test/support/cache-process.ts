@@ -9,6 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { Redis } from 'ioredis';
 import type { Test } from 'tap';
 import { question, startCache, textOf } from './answer-cache.js';
+import './watch.js';
 
 export const countKey = 'computations';
 

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Test } from 'tap';
+import './watch.js';
 
 const program = fileURLToPath(new URL('../../../bin/papertrail.mjs', import.meta.url));
 

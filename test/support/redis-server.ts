@@ -9,8 +9,9 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
+import './watch.js';
 
-const startDeadlineMs = 20_000;
+const startDeadlineMs = 120_000;
 const pollMs = 10;
 
 export interface TestRedis {

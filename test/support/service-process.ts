@@ -5,6 +5,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import type { TestRedis } from './redis-server.js';
 import { until } from './until.js';
+import './watch.js';
 
 const script = fileURLToPath(new URL('../../src/server.js', import.meta.url));
 

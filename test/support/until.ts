@@ -1,7 +1,8 @@
 /** Waiting for what comes by itself: looks again and again, with a deadline. */
 import { setTimeout as pause } from 'node:timers/promises';
 
-const deadlineMs = 20_000;
+/** Long enough for a slow machine: what never comes is told of late, what comes late is no failure. */
+const deadlineMs = 120_000;
 const pollMs = 5;
 
 /** Resolves when `condition` holds. @throws after the deadline, naming what did not come */

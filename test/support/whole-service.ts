@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url';
 import type { Test } from 'tap';
 import { takeLock } from '../../src/redis/local/lock.js';
 import { until } from './until.js';
+import './watch.js';
 
 export const root = fileURLToPath(new URL('../../../', import.meta.url));
 

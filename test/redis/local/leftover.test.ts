@@ -16,6 +16,7 @@ import t, { type Test } from 'tap';
 import { endLeftover } from '../../../src/redis/local/leftover.js';
 import { takeLock } from '../../../src/redis/local/lock.js';
 import { until } from '../../support/until.js';
+import '../../support/watch.js';
 
 /** A folder, and a Redis left over in it that holds its lock. */
 async function leaveRedis(test: Test, options: string[] = []) {

@@ -18,8 +18,9 @@ import { Redis } from 'ioredis';
 import t, { type Test } from 'tap';
 import { takeLock } from '../../../src/redis/local/lock.js';
 import { createLocalServer, type LocalServer } from '../../../src/redis/local/server.js';
+import '../../support/watch.js';
 
-const deadlineMs = 30_000;
+const deadlineMs = 120_000;
 const pollMs = 10;
 
 /** A folder of its own, and a server on it that is stopped after the test. */

@@ -23,6 +23,7 @@ import {
   tally,
 } from '../../support/rollups.js';
 import { createWritePath, type Row, retention } from '../../support/write-path.js';
+import '../../support/watch.js';
 
 const server = await startRedis();
 const proxy = await startProxy(server);
