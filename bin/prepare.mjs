@@ -22,12 +22,15 @@ const buildInputs = ['tsconfig.json', 'package.json', 'package-lock.json', 'bin/
 /** A reason to stop that a person can act on; printed without a stack. */
 export class Stop extends Error {}
 
-/** Runs a script's main function and turns its failure into a message and an exit code. */
+/**
+ * Runs a script's main function and turns its failure into a message and an exit code. What the system refuses (a file
+ * that cannot be written) says so in words; anything else is a fault here and comes with its stack.
+ */
 export async function main(body) {
   try {
     await body();
   } catch (error) {
-    console.error(error instanceof Stop ? `papertrail: ${error.message}` : error);
+    console.error(error instanceof Stop || error.code ? `papertrail: ${error.message}` : error);
     process.exit(1);
   }
 }

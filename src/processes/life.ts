@@ -3,7 +3,7 @@
  * during the start, or after an unexpected error, what runs is stopped within a time; then the process ends.
  */
 import closeWithGrace, { type Options } from 'close-with-grace';
-import { type createLog, logFatal } from './log.js';
+import { logFatal, logUnexpected, type ProcessLog } from './log.js';
 
 export interface Part {
   /** @param isStopping whether it is to be cut short */
@@ -13,7 +13,7 @@ export interface Part {
 }
 
 interface LifeOptions {
-  log: ReturnType<typeof createLog>;
+  log: ProcessLog;
   stopMsMax: number;
 }
 
@@ -33,7 +33,7 @@ export async function live(parts: readonly Part[], { log, stopMsMax }: LifeOptio
   }
   const options: Options = { delay: stopMsMax, logger: log, skip: ['SIGINT', 'SIGTERM'] };
   const grace = closeWithGrace(options, async ({ err }) => {
-    if (err) log.fatal({ err }, 'stopping because of an unexpected error');
+    if (err) logUnexpected(log, err);
     stopping = true;
     await stopAll();
   });

@@ -6,8 +6,18 @@ import { SettingsError } from '../settings-error.js';
 /** Every line passes the redaction, whoever writes it. */
 export const createLog = (level: string) => pino({ level, hooks: { streamWrite: redactJson } });
 
-/** Says why a process ends: one line, or one for each setting that is wrong, also where nothing else is logged. */
-export function logFatal(log: ReturnType<typeof createLog>, error: Error): void {
-  const told = log.isLevelEnabled('fatal') ? log : createLog('fatal');
-  for (const line of error instanceof SettingsError ? error.lines : [error.message]) told.fatal(line);
+export type ProcessLog = ReturnType<typeof createLog>;
+
+/** Why a process ends is said also where nothing else is logged. */
+const fatalLog = (log: ProcessLog): ProcessLog => (log.isLevelEnabled('fatal') ? log : createLog('fatal'));
+
+/** Says why a process cannot go on: one line, or one for each setting that is wrong. */
+export function logFatal(log: ProcessLog, error: Error): void {
+  for (const line of error instanceof SettingsError ? error.lines : [error.message])
+    fatalLog(log).fatal(line);
+}
+
+/** Says that a fault of the service itself ends it. Its stack, which says where, is a field of the line. */
+export function logUnexpected(log: ProcessLog, err: Error): void {
+  fatalLog(log).fatal({ err }, `stopping because of an unexpected error: ${err.message}`);
 }
