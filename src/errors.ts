@@ -27,8 +27,8 @@ const problemTable = {
   scope_missing: { status: 403, title: 'The API key is not for this' },
   system_forbidden: { status: 403, title: 'The API key is not for this system' },
   not_found: { status: 404, title: 'There is nothing here' },
-  system_unknown: { status: 404, title: 'No event of this system was ever stored' },
-  metric_unknown: { status: 404, title: 'The system has no such measurement' },
+  system_unknown: { status: 404, title: 'The system is not known' },
+  metric_unknown: { status: 404, title: 'The measurement is not known' },
   no_data: { status: 404, title: 'There is no data for this question' },
   request_in_flight: {
     status: 409,

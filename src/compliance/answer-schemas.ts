@@ -7,7 +7,7 @@ const about = {
   systems: Type.Optional(Type.Array(Type.String(), { description: 'Where several were asked, up to 100.' })),
   systems_asked: Type.Integer(),
   unknown_systems: Type.Optional(
-    Type.Array(Type.String(), { description: 'Those of the systems asked about that never had an event.' }),
+    Type.Array(Type.String(), { description: 'Those of the systems asked about that are not known.' }),
   ),
   timestamp: Type.String({ description: 'The instant that was asked about.' }),
   as_of: Type.String({

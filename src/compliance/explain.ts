@@ -11,7 +11,7 @@ export function createExplain(nearestSystems: NearestSystems) {
   return async (error: unknown, principal: Principal): Promise<unknown> => {
     if (!(error instanceof Problem) || error.code !== 'system_unknown') return error;
     const nearest = await nearestSystems(String(error.extensions.system), principal);
-    const hint = nearest.length === 0 ? '' : `; near to it: ${nearest.join(', ')}`;
+    const hint = nearest.length === 0 ? '' : `; did you mean ${nearest.join(', ')}?`;
     return new Problem('system_unknown', `${error.message}${hint}`, { ...error.extensions, nearest });
   };
 }

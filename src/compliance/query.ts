@@ -1,6 +1,7 @@
 /** Queries: from a scope to a question, from its reply to an answer with bound and coverage. */
 import { Problem } from '../errors.js';
 import type { People } from '../privacy/pseudonyms.js';
+import { standardErrorMax } from '../sketches/hyperloglog.js';
 import { type PersonKind, personOf, topMetrics } from '../sketches/registry.js';
 import type { Window } from '../windows/cover.js';
 import { spanOf } from '../windows/cover.js';
@@ -32,9 +33,10 @@ const notes: Record<Coverage, string> = {
 /** A count of different values and its bound, as far as they may be stated. */
 function distinctOf({ count, lower, upper, standardError }: Distinct, coverage: Coverage) {
   const numbers = stated(coverage, { count, lower, upper });
+  const error = numbers.count === null ? standardErrorMax : standardError;
   return {
     count: numbers.count,
-    bound: { standard_error: standardError, lower: numbers.lower, upper: numbers.upper },
+    bound: { standard_error: error, lower: numbers.lower, upper: numbers.upper },
   };
 }
 
@@ -83,13 +85,13 @@ export function createQueries(dependencies: QueryDependencies) {
     async distinct(metric: string, scope: Scope, asOf: number) {
       const asking = (places: readonly Place[]) => askDistinct(metric, places);
       const reply = await askCovered('distinct', scope, asOf, asking);
-      const { standardError, said, isMixed } = reply;
+      const { said, isMixed } = reply;
       const { count, bound } = distinctOf(reply, said.coverage);
       return {
         ...(isMixed ? notedTwice : {}),
         metric,
         count,
-        accuracy: percent(standardError),
+        accuracy: percent(bound.standard_error),
         bound: { ...bound, confidence: 0.95 },
         ...lowerBound(said.coverage),
         ...said,

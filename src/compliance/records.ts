@@ -35,7 +35,7 @@ const LISTED_SYSTEMS_MAX = 20;
 const LISTED_METRICS_MAX = 100;
 
 function systemUnknown(system: string): Problem {
-  const detail = `no event of the system ${JSON.stringify(system)} was ever stored`;
+  const detail = `the system ${JSON.stringify(system)} is not known`;
   return new Problem('system_unknown', detail, { system, errors: [{ pointer: '/system', detail }] });
 }
 
@@ -71,7 +71,7 @@ export function createAskExisting(ask: Ask, shardsOf: ShardsOf) {
     const metrics = await ask(askMeasurements(systems.slice(0, LISTED_SYSTEMS_MAX), shardsOf));
     const about = systems.length === 1 ? JSON.stringify(systems[0]) : `any of ${systems.length} systems`;
     const listed = metrics.slice(0, LISTED_METRICS_MAX);
-    const detail = `${JSON.stringify(numericKey)} is no measurement of ${about}; there are ${listed.join(', ')}`;
+    const detail = `${JSON.stringify(numericKey)} is not a measurement of ${about}; known are ${listed.join(', ')}`;
     return new Problem('metric_unknown', detail, {
       metrics: listed,
       errors: [{ pointer: '/metric', detail }],

@@ -36,7 +36,8 @@ const encodingOffset = 4;
 export const hyperloglogDenseBytes = headerBytes + (registerCount * 6) / 8;
 /** 64 bits of hash less the 14 that pick the register; a run of zeros ends at the latest one beyond. */
 const zerosMax = 50;
-const asymptoticError = 1.04 / Math.sqrt(registerCount);
+/** Relative, of many values; that of few is smaller. */
+export const standardErrorMax = 1.04 / Math.sqrt(registerCount);
 /** Standard errors on each side that hold 95% of a normal distribution. */
 const errorsFor95 = 1.96;
 
@@ -53,7 +54,7 @@ export function relativeStandardError(count: number): number {
   if (count <= 0) return 0;
   const load = count / registerCount;
   const linearCounting = Math.sqrt(registerCount * (Math.expm1(load) - load)) / count;
-  return Math.min(asymptoticError, linearCounting);
+  return Math.min(standardErrorMax, linearCounting);
 }
 
 /** Standard error and 95% interval of a `PFCOUNT` that answered `count`. */
