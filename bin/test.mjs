@@ -21,7 +21,7 @@ await main(async () => {
   const { endLeftRunning } = await import('../build/test/support/left-running.js');
   say('checking style (biome)');
   const clean = run([process.execPath, 'node_modules/@biomejs/biome/bin/biome', 'check', '.']);
-  const folder = mkdtempSync(join(realpathSync(tmpdir()), 'pt-tests-'));
+  const folder = mkdtempSync(join(realpathSync(tmpdir()), 'pt-'));
   const passed = await runTests(process.argv.slice(2), folder);
   const left = await endLeftRunning(folder, leftovers(folder));
   for (const line of left) say(`the tests left a process running: ${line}`);

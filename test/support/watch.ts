@@ -24,7 +24,8 @@ const endedFile = (folder: string) => join(folder, 'ended');
 
 function startWatcher(): void {
   const parent = realpathSync(tmpdir());
-  const folder = mkdtempSync(join(parent, 'pt-test-'));
+  // A short name: the kernel limits the length of a socket's path.
+  const folder = mkdtempSync(join(parent, 'pt-'));
   process.env.TMPDIR = folder;
   const { PATH = '', [leftoversFile]: file = '' } = process.env;
   const watcher = spawn(process.execPath, [program, folder, process.argv[1] ?? ''], {
