@@ -19,7 +19,9 @@ import {
   countRecordBytes,
   decodeCountMinHeader,
 } from '../sketches/count-min.js';
+import { failedInDay } from '../sketches/counters.js';
 import { decodeHll, distinctBounds, estimate } from '../sketches/hyperloglog.js';
+import { failedLoginMetric } from '../sketches/registry.js';
 import { decodeDigest, decodeDigestHeader } from '../sketches/t-digest.js';
 import { formatInstant } from '../windows/instant.js';
 import type { AdminRedis } from './census.js';
@@ -119,6 +121,11 @@ const count = look<[string[]]>(
   ([counts]) => ({ counters: counts.length, events: counts.reduce((sum, one) => sum + Number(one), 0) }),
 );
 
+const failedLogins = look<[string | null, number]>(
+  (key) => [call('HGET', key, failedInDay), call('HLEN', key)],
+  ([events, counters]) => ({ counters, events: Number(events ?? 0) }),
+);
+
 /** Fields and values in turn, as an object. */
 const pairsToObject = (pairs: readonly string[]): Record<string, string> =>
   Object.fromEntries(pairs.flatMap((name, i) => (i % 2 === 0 ? [[name, pairs[i + 1]]] : [])));
@@ -188,6 +195,11 @@ const looks: Record<SketchKind, Look> = {
   sealed,
 };
 
+const lookAt = ({ sketch }: ParsedKey): Look => {
+  if (!sketch) return record;
+  return sketch.kind === 'count' && sketch.metric === failedLoginMetric ? failedLogins : looks[sketch.kind];
+};
+
 const unreadable = (key: string, cause: Error) =>
   new Problem('sketch_unreadable', `${key}: ${cause.message}`, {}, { cause });
 
@@ -207,7 +219,7 @@ const samplesOf = ({ sketch }: ParsedKey) => (sketch?.kind === 'ids' ? 5 : 0);
 export async function inspectKey({ redis, timeoutMs }: AdminRedis, key: string) {
   const parsed = parseKey(key);
   if (!parsed) throw new Problem('not_found', 'this is no key of a system');
-  const { calls, say } = parsed.sketch ? looks[parsed.sketch.kind] : record;
+  const { calls, say } = lookAt(parsed);
   const about = [
     call('OBJECT', 'ENCODING', key),
     call('TTL', key),

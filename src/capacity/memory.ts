@@ -12,6 +12,7 @@ import type { sketchKinds } from '../redis/keys.js';
 import {
   counterMetric,
   distinctMetrics,
+  failedLoginMetric,
   frequencyMetrics,
   membershipMetrics,
   topMetrics,
@@ -25,6 +26,7 @@ import {
   counterBytes,
   countMinBytes,
   digestListBytes,
+  failedLoginBytes,
   hyperloglogBytes,
   topBytes,
 } from './sizes.js';
@@ -120,6 +122,7 @@ export function memoryItems(shape: Shape, kept: Kept): MemoryItem[] {
     for (let key = 1; key <= shape.numericKeys; key++) add('digest', `number ${key}`, grain, bytes);
   }
   add('count', counterMetric, 'day', counterBytes(eventsIn('day')));
+  add('count', failedLoginMetric, 'day', failedLoginBytes(eventsIn('day')));
   const recordMs = recordSeconds(retention) * 1_000;
   add(
     'written',

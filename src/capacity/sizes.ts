@@ -10,7 +10,7 @@ import { hyperloglogDenseBytes, registerCount } from '../sketches/hyperloglog.js
 import { topItemsMax } from '../sketches/registry.js';
 import { allocated, grown, hashBytes, sortedSetBytes } from './allocation.js';
 import { distinctOf } from './distinct.js';
-import { usualTypes } from './work.js';
+import { failedLoginShare, usualTypes } from './work.js';
 
 /** Of user ids and paths; IPs and event types are shorter. */
 const ID_BYTES = 24;
@@ -29,6 +29,7 @@ const SAMPLE_BYTES = 8;
 const CENTROID_BYTES = 11;
 const LIST_BYTES = 200;
 const MINUTES_PER_DAY = 1_440;
+const HOURS_PER_DAY = 24;
 const COUNTER_FIELD_BYTES = 6;
 
 /** A HyperLogLog of so many different values. */
@@ -71,6 +72,16 @@ export function topBytes(metric: string, items: number): { list: number; overcou
     list: sortedSetBytes(listed, idBytes),
     overcounts: items > topItemsMax ? hashBytes(listed, idBytes) : 0,
   };
+}
+
+/** The counters of failed log-ins of a day with so many events: by the minute, the hour and the day. */
+export function failedLoginBytes(events: number): number {
+  const buckets = [MINUTES_PER_DAY, HOURS_PER_DAY, 1];
+  const fields = buckets.map((count) => count * distinctOf((events * failedLoginShare) / count, 1));
+  return hashBytes(
+    fields.reduce((sum, own) => sum + own, 0),
+    COUNTER_FIELD_BYTES,
+  );
 }
 
 /** The exact counters of a day with so many events. */

@@ -59,11 +59,12 @@ const COARSE_GRAINS = 3;
 /** Event types that one system has. */
 export const usualTypes = 5;
 /** Share of events that are failed log-ins. */
-const FAILED_LOGINS = 0.005;
+export const failedLoginShare = 0.005;
+const failedMetrics = ['failed_logins', 'failed_logins_by_user'];
 
 /** Values of a metric, of one system in one day. */
 function valuesOf(shape: Shape, metric: string): number {
-  if (metric === 'users' || metric === 'active_users') return shape.users;
+  if (['users', 'active_users', 'failed_logins_by_user'].includes(metric)) return shape.users;
   if (metric === 'sessions') return shape.sessions;
   if (metric === 'endpoints') return shape.endpoints;
   return metric === 'event_types' ? usualTypes : shape.ips;
@@ -71,7 +72,11 @@ function valuesOf(shape: Shape, metric: string): number {
 
 /** Different values of a metric among so many events of one system, or those of them above a rank. */
 export const metOf = (shape: Shape, metric: string, events: number, above = 0): number =>
-  distinctOf(metric === 'failed_logins' ? events * FAILED_LOGINS : events, valuesOf(shape, metric), above);
+  distinctOf(
+    failedMetrics.includes(metric) ? events * failedLoginShare : events,
+    valuesOf(shape, metric),
+    above,
+  );
 
 const sumOver = (metrics: readonly { metric: string }[], of: (metric: string) => number): number =>
   metrics.reduce((sum, { metric }) => sum + of(metric), 0);
@@ -82,8 +87,9 @@ const bloomAdds = (metric: string) =>
 /** What one group brings to one system, on average over all systems. `events`: of the group to it, on average. */
 function countsOf(shape: Shape, events: number): number {
   const met = (metric: string) => metOf(shape, metric, events);
-  // The counters count event types, by the minute.
-  return sumOver([...topMetrics, ...frequencyMetrics], met) + met('event_types');
+  // The counters count event types by the minute, and failed log-ins by the minute, the hour and the day.
+  const failed = 3 * distinctOf(events * failedLoginShare, 1);
+  return sumOver([...topMetrics, ...frequencyMetrics], met) + met('event_types') + failed;
 }
 
 /** What of that is in no top list, where those of the hour are full. `perHour`: events of one system. */

@@ -25,8 +25,7 @@ export interface Sample {
   ip: string | null;
   endpoint: string | null;
   time: string;
-  /** `failed` or `made` where it is a log-in, else `none`. */
-  login: string;
+  failed_login: boolean;
   /** Measurements by their key. */
   numbers: Record<string, number>;
   /** Fields that it lacks and would be given. */
@@ -44,7 +43,7 @@ const sampleOf = (line: number, event: ReadEvent): Sample => ({
   ip: event.ip ?? null,
   endpoint: event.endpoint ?? null,
   time: formatInstant(event.at),
-  login: event.login,
+  failed_login: event.isFailedLogin,
   numbers: Object.fromEntries(event.numberKeys.map((key, index) => [key, event.numberValues[index] ?? 0])),
   defaulted: event.isTimeDefaulted ? ['timestamp'] : [],
   ignored: [...event.ignored.names],
@@ -85,7 +84,7 @@ export function formatSample({ line, numbers, defaulted, ignored, ...fields }: S
   const counted = Object.entries(numbers).map(([key, value]) => `${key} ${value}`);
   return formatFields([
     ['line', String(line)],
-    ...Object.entries(fields).map(([name, value]): [string, string] => [`  ${name}`, value ?? '-']),
+    ...Object.entries(fields).map(([name, value]): [string, string] => [`  ${name}`, String(value ?? '-')]),
     ['  numbers', counted.join(', ') || '-'],
     ['  defaulted', defaulted.join(', ') || '-'],
     ['  ignored', ignored.join(', ') || '-'],

@@ -4,14 +4,14 @@
  * in any order, and what an event costs there can be tested without Redis.
  *
  *   system -> bucket -> a tally (value -> count) for each field of the registry
- *                    -> events by minute and type
+ *                    -> events by minute and type, failed log-ins by minute
  *                    -> samples by numeric key
  *
  * A bucket is the finest grain that is kept for its time: a minute while minutes are kept, else an hour.
  * Everything coarser is filled from its tallies when the delta leaves, so an event costs one map update a
  * field, however many sketches and grains the field feeds.
  */
-import { fields, numericKeysMax, reservedNumericKey } from '../sketches/registry.js';
+import { eventTypes, fields, numericKeysMax, reservedNumericKey } from '../sketches/registry.js';
 import { MINUTE_MS } from '../windows/civil.js';
 import type { Destinations } from './hour-plan.js';
 import type { ReadEvent } from './read-event.js';
@@ -23,7 +23,7 @@ export interface BucketDelta {
   minute: number | undefined;
   /** One a field, in the order of the registry: value to count. */
   tallies: Map<string, number>[];
-  /** Minute of the hour times 16, plus the index of the event type: count. */
+  /** Minute of the hour times 16, plus the index of the event type, or `FAILED_LOGINS`: count. */
   counters: Map<number, number>;
   samples: Map<string, number[]>;
 }
@@ -88,6 +88,8 @@ export interface Delta {
 const SAMPLE_KEYS_MAX = 8 * numericKeysMax;
 
 export const COUNTER_TYPES = 16;
+/** Counted beside the types, and never stored under this number. */
+export const FAILED_LOGINS = eventTypes.length;
 
 export const createDelta = (): Delta => ({
   systems: new Map(),
@@ -154,6 +156,9 @@ export function foldEvent(
   foldInto(delta, systemOf(delta, name), event, request, minutesFrom);
 }
 
+const count = (counters: Map<number, number>, counter: number) =>
+  counters.set(counter, (counters.get(counter) ?? 0) + 1);
+
 /** The same to what is held of its system, which counts among the events of `delta`. */
 export function foldInto(
   delta: Pick<Delta, 'events' | 'samplesDropped'>,
@@ -176,8 +181,9 @@ export function foldInto(
     const tally = bucket.tallies[i];
     tally.set(value, (tally.get(value) ?? 0) + 1);
   }
-  const counter = (minute - bucket.hour * 60) * COUNTER_TYPES + event.type;
-  bucket.counters.set(counter, (bucket.counters.get(counter) ?? 0) + 1);
+  const firstCode = (minute - bucket.hour * 60) * COUNTER_TYPES;
+  count(bucket.counters, firstCode + event.type);
+  if (event.isFailedLogin) count(bucket.counters, firstCode + FAILED_LOGINS);
   delta.samplesDropped += event.numbersDropped;
   for (let i = 0; i < numberKeys.length; i++) {
     const key = numberKeys[i];

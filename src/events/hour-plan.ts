@@ -9,6 +9,7 @@ import { rollSuffix, sketchSuffix } from '../redis/keys.js';
 import {
   counterMetric,
   distinctMetrics,
+  failedLoginMetric,
   fields,
   frequencyMetrics,
   membershipMetrics,
@@ -44,6 +45,7 @@ export interface HourPlan {
   /** List, overcounts, seconds to live; and of a day that is over its state and its own list, as apply-delta wants it. */
   tops: Destinations[];
   counters: Destinations;
+  failedLogins: Destinations;
   /** Hash, seconds to live, state of the day. */
   written: Destinations;
   frequency: Destinations[];
@@ -98,6 +100,7 @@ function createHourPlan(hour: number, { destination, until, isOver }: Placing): 
       ...late(() => topOf(metric, dayBucket)),
     ]),
     counters: destination('count', counterMetric, dayBucket),
+    failedLogins: destination('count', failedLoginMetric, dayBucket),
     written: [...destination('written', 'all', dayBucket), rollSuffix(dayBucket)],
     frequency: frequencyMetrics.map(({ metric }) => destination('cm', metric, dayBucket)),
     digest(key) {

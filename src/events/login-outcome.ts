@@ -1,8 +1,8 @@
 /**
- * Log-ins: which events are one, and which of them failed. This is the one table; docs/logins.md shows it.
+ * Failed log-ins: which events are one. This is the one table; docs/logins.md shows it.
  *
  *   user_login       is a log-in; it failed where any field of the table says so
- *   security_event   is a log-in only where its `status_code` or outcome says that one failed (a `status` says how the
+ *   security_event   stands for a failed log-in where its `status_code` or outcome says failure (a `status` says how the
  *                    event itself ended, which may be a refused privilege)
  *
  * Fields that contradict each other: a reply code 2xx in `status` or `status_code` never is a failure, whatever else is
@@ -11,7 +11,7 @@
  *
  * Cost: a walk over the metadata of log-ins and security events. What a text means is remembered.
  */
-import { eventTypes, type Login } from '../sketches/registry.js';
+import { eventTypes, loginType } from '../sketches/registry.js';
 
 /** In a text, the first of these words or phrases and of `successWords` decides. */
 export const failureWords: readonly string[] = [
@@ -143,16 +143,13 @@ function hasFailed(type: number, metadata: Metadata): boolean {
   return ofAny || (ofLogin && type === LOGIN);
 }
 
-const LOGIN = eventTypes.indexOf('user_login');
+const LOGIN = eventTypes.indexOf(loginType);
 const SECURITY = eventTypes.indexOf('security_event');
 
 /**
- * Whether an event is a log-in, and whether it failed.
+ * Whether an event is a log-in that failed, or stands for one.
  * @param type index into `eventTypes`
- * @param metadata as it came, undefined where there is none
+ * @param metadata as it came
  */
-export function loginOf(type: number, metadata: Metadata | undefined): Login {
-  if (type !== LOGIN && type !== SECURITY) return 'none';
-  if (metadata !== undefined && hasFailed(type, metadata)) return 'failed';
-  return type === LOGIN ? 'made' : 'none';
-}
+export const isFailedLogin = (type: number, metadata: Metadata): boolean =>
+  (type === LOGIN || type === SECURITY) && hasFailed(type, metadata);

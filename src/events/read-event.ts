@@ -12,7 +12,7 @@ import type { RowErrorCode } from '../errors.js';
 import { type EventFields, eventTypes, numericKeysMax, reservedNumericKey } from '../sketches/registry.js';
 import { parseTimestamp } from '../windows/instant.js';
 import { type IgnoredFields, ignore, ignoreNested, ignoreUnknown, isAbsent } from './ignored-fields.js';
-import { loginOf } from './login-outcome.js';
+import { isFailedLogin } from './login-outcome.js';
 import { kindOf } from './metadata-keys.js';
 
 export const eventLimits = {
@@ -117,7 +117,7 @@ export function createEventReader(futureMsMax: number, readsIds = false) {
     session: undefined,
     ip: undefined,
     endpoint: undefined,
-    login: 'none',
+    isFailedLogin: false,
     numberKeys: [],
     numberValues: [],
     numbersDropped: 0,
@@ -262,7 +262,7 @@ export function createEventReader(futureMsMax: number, readsIds = false) {
     else if (!isAbsent(row.metadata)) {
       problem ??= { code: 'type_invalid', pointer: '/metadata', detail: '/metadata must be an object' };
     }
-    event.login = loginOf(event.type, metadata);
+    event.isFailedLogin = metadata !== undefined && isFailedLogin(event.type, metadata);
     ignoreUnknown(ignored, row, readsIds);
     return problem;
   }

@@ -12,11 +12,11 @@
  */
 import { bloomKeyBytes, writeBloomKey } from '../sketches/bloom.js';
 import { packCountRecords } from '../sketches/count-min.js';
-import { counterField } from '../sketches/counters.js';
+import { counterField, failedInDay, failedInHour, failedInMinute } from '../sketches/counters.js';
 import { idHashBytes, writeIdHash } from '../sketches/hash.js';
 import { distinctMetrics, frequencyMetrics, membershipMetrics, topMetrics } from '../sketches/registry.js';
 import { digestOf, encodeDigest } from '../sketches/t-digest.js';
-import { type BucketDelta, COUNTER_TYPES, type SystemDelta } from './delta.js';
+import { type BucketDelta, COUNTER_TYPES, FAILED_LOGINS, type SystemDelta } from './delta.js';
 import type { Destinations, HourPlan, MinutePlan, Planner } from './hour-plan.js';
 import { CALL_COST_MAX, type Part, type Section } from './pack-calls.js';
 import { type Cutter, createCutter, type ValueOptions } from './part-cutter.js';
@@ -159,6 +159,24 @@ function gather<T>(
 
 type CountOptions = Pick<ValueOptions, 'pack'> & { costEach: number };
 
+/** What a bucket adds to the counters of its day, by field: events, and failed log-ins where there are some. */
+function countsOf({ counters }: BucketDelta, { firstMinute }: HourPlan) {
+  const events = new Map<string, number>();
+  let failed: Map<string, number> | undefined;
+  for (const [counter, count] of counters) {
+    const minute = firstMinute + Math.floor(counter / COUNTER_TYPES);
+    const code = counter % COUNTER_TYPES;
+    if (code !== FAILED_LOGINS) events.set(counterField(minute, code), count);
+    else {
+      const ofHour = failedInHour(firstMinute / 60);
+      const sum = (failed?.get(failedInDay) ?? 0) + count;
+      failed ??= new Map();
+      failed.set(failedInMinute(minute), count).set(ofHour, sum).set(failedInDay, sum);
+    }
+  }
+  return { events, failed };
+}
+
 /** Collects what is counted or measured, and adds it to the parts as one operation a key. */
 function createGatherer(cutter: Cutter) {
   const tops = new Map<string, Gathered<Map<string, number>>>();
@@ -185,13 +203,12 @@ function createGatherer(cutter: Cutter) {
         const content = bucket.tallies[field];
         if (content.size > 0) gather(frequencies, head[0] as string, { head, content }, growingCounts);
       });
-      const counts = new Map<string, number>();
-      for (const [counter, count] of bucket.counters) {
-        const minute = plan.firstMinute + Math.floor(counter / COUNTER_TYPES);
-        counts.set(counterField(minute, counter % COUNTER_TYPES), count);
+      const { events, failed } = countsOf(bucket, plan);
+      gather(counters, plan.counters[0] as string, { head: plan.counters, content: events }, growingCounts);
+      if (failed) {
+        const head = plan.failedLogins;
+        gather(counters, head[0] as string, { head, content: failed }, growingCounts);
       }
-      const { counters: head } = plan;
-      gather(counters, head[0] as string, { head, content: counts }, growingCounts);
       for (const [key, content] of bucket.samples) {
         const digest = plan.digest(key);
         gather(samples, digest[1] as string, { head: digest, content }, growingSamples);

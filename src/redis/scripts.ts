@@ -98,6 +98,7 @@ const names = [
   'release-lease-1',
   'store-day-1',
   'read-day-1',
+  'read-failures-1',
   'read-frequency-n',
   'renew-epoch-1',
   'unlink-keys-1',

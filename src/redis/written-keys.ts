@@ -9,6 +9,7 @@
 import {
   counterMetric,
   distinctMetrics,
+  failedLoginMetric,
   frequencyMetrics,
   membershipMetrics,
   topMetrics,
@@ -52,7 +53,7 @@ export function suffixesWritten({ day, hours, numericKeys, minutesFrom }: Writte
     ...suffixesIn(lists, 'top', names(topMetrics)),
     ...suffixesIn(lists, 'over', names(topMetrics)),
     ...suffixesIn(lists, 'digest', numericKeys),
-    ...suffixesIn([day], 'count', [counterMetric]),
+    ...suffixesIn([day], 'count', [counterMetric, failedLoginMetric]),
     ...suffixesIn([day], 'cm', names(frequencyMetrics)),
     writtenSuffix(day),
     rollSuffix(day),

@@ -1,11 +1,16 @@
 /**
- * Exact counters: events by type over time, one hash per system and day.
+ * Exact counters: events by type over time, one hash per system and day; and failed log-ins over time, one more.
  *
- *   field  <minute of the day, 0..1439>:<event type code>     value  how many
+ *   events         field  <minute of the day, 0..1439>:<event type code>     value  how many
+ *   failed log-ins field  m<minute of the day>, h<hour of the day>, d        value  how many in it
  *
  * A script adds to what it reads and runs alone, so nothing is lost under concurrency, and merging is adding. They
- * are kept from the first event on, for questions about events over time. The code is the number of the event type in the registry, so a field takes 3 to 6 bytes. There is no
- * error to bound. Example: 12 logins at 10:30 are the field `630:0` with the value 12.
+ * are kept from the first event on, for questions about events over time. The code is the number of the event type
+ * in the registry, so a field takes 3 to 6 bytes. There is no error to bound. Example: 12 logins at 10:30 are the field
+ * `630:0` with the value 12; if all failed, there are `m630`, `h10` and `d` with 12 each too.
+ *
+ * Failed log-ins are summed by the hour and the day as they are counted, so that a summary reads two fields and not a
+ * day of them (docs/adr/0022).
  */
 import { SketchFormatError } from './envelope.js';
 
@@ -22,6 +27,15 @@ export interface CounterField {
 export function counterField(minuteOfDay: number, typeCode: number): string {
   return `${minuteOfDay}:${typeCode}`;
 }
+
+/** Fields of failed log-ins. */
+export const failedInMinute = (minuteOfDay: number): string => `m${minuteOfDay}`;
+export const failedInHour = (hourOfDay: number): string => `h${hourOfDay}`;
+export const failedInDay = 'd';
+
+/** The minute of the day that a field of failed log-ins is about, undefined where it is a sum. */
+export const minuteOfFailed = (field: string): number | undefined =>
+  field.startsWith('m') ? Number(field.slice(1)) : undefined;
 
 /** The reverse of `counterField`. Throws `SketchFormatError` on anything it cannot have built. */
 export function parseCounterField(field: string): CounterField {

@@ -33,7 +33,7 @@ import { type Retention, recordSeconds } from '../windows/retention.js';
 /** One request looks at no more systems, and begins no further one after so long. */
 const systemsMax = 500;
 const budgetMs = 5_000;
-/** Days that one call of the script looks at: 26 lists each, or twice as many. */
+/** Days that one call of the script looks at: 50 lists each. */
 const CALL_DAYS = 10;
 /** Calls of one round trip: Redis serves nobody else between them. */
 const TRIP_CALLS = 4;

@@ -56,7 +56,7 @@ t.test('three rows are shown as they would be read, and what would be refused is
       ip: '192.0.2.1',
       endpoint: null,
       time: '2026-01-31T13:37:00.000Z',
-      login: 'failed',
+      failed_login: true,
       numbers: { latency_ms: 84 },
       defaulted: [],
       ignored: [],

@@ -2,8 +2,8 @@
 Adds a delta to the sketches of some systems, each system in isolation: what one holds that it should not fails
 that system alone.
 
-KEYS     the systems' records (hash: epoch, since, numeric, n:<numeric key>, d:<suffix of a day's state>: when the
-         rollups have to look at it); every other key of a system is the key of its record .. ':' .. suffix
+KEYS     the systems' records (hash: epoch, since, failed_logins: since when they are counted, numeric, n:<numeric key>,
+         d:<suffix of a day's state>: when the rollups have to look at it); every other key of a system is the key of its record .. ':' .. suffix
 ARGV[1]  now, epoch seconds
 ARGV[2]  seconds a record lives from now
 ARGV[3]  the delta, msgpack: { heads, { part of a system... } }, the parts in the order of KEYS. A head says where
@@ -67,7 +67,7 @@ local function read_record(root, digests)
 end
 
 local function begin_record(root, epoch)
-  call('HSET', root, 'epoch', epoch, 'since', now)
+  call('HSET', root, 'epoch', epoch, 'since', now, 'failed_logins', now)
   call('EXPIRE', root, record_ttl)
 end
 

@@ -13,7 +13,10 @@ local root, epoch, now, ttl = KEYS[1], ARGV[1], ARGV[2], tonumber(ARGV[3])
 local unfolded, anew = tonumber(ARGV[4]), ARGV[5] == '1'
 local until_then = unfolded > 0 and tonumber(redis.call('TIME')[1]) + unfolded or 0
 
-if anew then redis.call('DEL', root) end
+if anew then
+  redis.call('DEL', root)
+  redis.call('HSET', root, 'failed_logins', now)
+end
 redis.call('HSETNX', root, 'since', now)
 redis.call('HSET', root, 'epoch', epoch, 'purging', until_then)
 redis.call('EXPIRE', root, ttl)

@@ -54,7 +54,7 @@ t.test('one reader reads row after row without a trace of the one before', async
   };
   t.equal(reader.read(full, now), undefined);
   const numbers = { numberKeys: ['latency_ms', 'size'], numberValues: [1, 2] };
-  t.match(reader.event, { id: 'id', user: 'u', login: 'failed', ...numbers });
+  t.match(reader.event, { id: 'id', user: 'u', isFailedLogin: true, ...numbers });
   t.equal(reader.read({ event_type: 'custom', system: 'b' }, now + 1), undefined);
   t.strictSame(
     { ...reader.event },
@@ -67,7 +67,7 @@ t.test('one reader reads row after row without a trace of the one before', async
       session: undefined,
       ip: undefined,
       endpoint: undefined,
-      login: 'none',
+      isFailedLogin: false,
       numberKeys: [],
       numberValues: [],
       numbersDropped: 0,

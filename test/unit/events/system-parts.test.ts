@@ -105,6 +105,7 @@ t.test('the first event of a day updates every sketch of every metric, in known 
       ['event_types', 'user_login'],
       ['endpoints', '/login'],
       ['failed_logins', '10.0.0.1'],
+      ['failed_logins_by_user', 'ada'],
     ].map(([metric, item]) => [
       `top:${metric}:hour:2026-01-31T13`,
       `over:${metric}:hour:2026-01-31T13`,
@@ -114,7 +115,10 @@ t.test('the first event of a day updates every sketch of every metric, in known 
   );
   t.strictSame(
     counters.map(([suffix, , ...counts]) => [suffix, ...counts]),
-    [['count:events:day:2026-01-31', '817:0', 1]],
+    [
+      ['count:events:day:2026-01-31', '817:0', 1],
+      ['count:failed_logins:day:2026-01-31', 'm817', 1, 'h13', 1, 'd', 1],
+    ],
   );
   t.strictSame(
     written.map(([suffix, , ...hours]) => [suffix, ...hours]),
@@ -161,7 +165,7 @@ t.test('a repeat costs its counts only, once the first was acknowledged and not 
   const again = calls.of([login]);
   const { distinct, membership, tops, digests, counters, written, frequency } = flat(again.parts[0]);
   t.strictSame([distinct, membership, written], [[], [], []]);
-  t.strictSame([tops.length, digests.length, counters.length, frequency.length], [5, 1, 1, 3]);
+  t.strictSame([tops.length, digests.length, counters.length, frequency.length], [6, 1, 2, 3]);
   t.strictSame(again.written, []);
 });
 
@@ -255,7 +259,12 @@ t.test('what several minutes of an hour or hours of a day count is one operation
       ['top:active_users:hour:2026-01-31T12', 'ada', 2],
     ],
   );
-  t.equal(counters.length, 1);
+  t.equal(counters.length, 2);
+  t.strictSame(
+    counters[1].slice(2),
+    ['m817', 1, 'h13', 3, 'd', 5, 'm816', 1, 'm815', 1, 'm757', 1, 'h12', 2, 'm756', 1],
+    'failed log-ins are summed by hour and day',
+  );
   const minutes = ['817:0', '816:0', '815:0', '757:0', '756:0'];
   t.strictSame(counters[0].slice(2).sort(), [...minutes, 1, 1, 1, 1, 1].sort());
   t.strictSame(

@@ -36,7 +36,8 @@ local function check_written(prefix, operations)
   return exists
 end
 
--- The rollups have to look at every day that was written.
+-- The rollups have to look at every day that was written. A record of a release that did not count failed
+-- log-ins is told from when on they are counted.
 local function write_written(root, operations, exists)
   for _, op in ipairs(operations) do
     local suffix, ttl, state = unpack(heads[op[1]])
@@ -45,5 +46,6 @@ local function write_written(root, operations, exists)
     if not exists[suffix] then call('EXPIRE', key, ttl) end
     exists[suffix] = true
     call('HSETNX', root, 'd:' .. state, now)
+    call('HSETNX', root, 'failed_logins', now)
   end
 end
