@@ -26,14 +26,19 @@ interface Asking {
   principal: Principal;
 }
 
-interface Remembered {
+/** What an address was found to ask. */
+interface Found {
   question: Question;
   compute: Compute;
+  /** That of the cache when the question got its key. */
+  version: string;
+}
+
+interface Remembered extends Found {
   /** By the monotonic clock. */
   until: number;
   /** By the wall clock: from when to when the address means this question. */
   means: Span;
-  version: string;
 }
 
 /** No address holds a blank, so no two pairs make one key. */
@@ -45,12 +50,12 @@ export function createRecall(cache: AnswerCache, clock: Clock, monotonic: Clock)
 
   return {
     /** Takes note of what somebody asks with an address. */
-    remember({ url, principal }: Asking, scope: Scope, question: Question, compute: Compute): void {
-      if (scope.isAll || question.refresh) return;
+    remember({ url, principal }: Asking, scope: Scope, found: Found): void {
+      if (scope.isAll || found.question.refresh) return;
       const means = { from: clock.now(), to: scope.until };
       const until = monotonic.now() + REMEMBERED_MS;
       if (remembered.size >= ADDRESSES_MAX) remembered.clear();
-      remembered.set(keyOf(url, principal), { question, compute, until, means, version: cache.version });
+      remembered.set(keyOf(url, principal), { ...found, until, means });
     },
 
     /** The answer to what an address asks, where it is known and held. */

@@ -119,6 +119,7 @@ export function createRespond({
     asked: Asked,
     compute: (asOf: number) => Promise<Answer>,
   ) => {
+    const { version } = cache;
     const question = questionOf(operationOf(request), asked);
     const serialise = reply.getSerializationFunction('200') as (value: unknown) => string;
     const refresh = wantsFresh(request);
@@ -133,7 +134,7 @@ export function createRespond({
       throw await explain(error, request.principal);
     }
     noteIfSlow(question.endpoint, asked.scope, startedAt, answer.state);
-    recall.remember(request, asked.scope, read, computeAt);
+    recall.remember(request, asked.scope, { question: read, compute: computeAt, version });
     // The bytes are those of an answer; the type provider checks what computes them.
     return (await send(request, reply, answer)) as unknown as Answer;
   };
