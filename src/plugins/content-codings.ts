@@ -7,7 +7,8 @@
  *
  * Bounds: a few bytes may decode to very many, and those of two codings to a million times as many. So a list has at
  * most `codingsMax` codings, and what comes out of each decoder is at most `ratioMax` times what came over the wire (what
- * gzip can do, applied once), above a free amount. Nothing waits in memory: a decoder stops while nobody reads.
+ * gzip can do, applied once), above a free amount. Nothing waits in memory: a decoder stops while its output is not read.
+ * And decoding ends with the request: of a body that is refused in its middle the rest is not decoded.
  */
 import { type Readable, Transform } from 'node:stream';
 import { createBrotliDecompress, createGunzip, createInflate } from 'node:zlib';
@@ -42,12 +43,12 @@ const codings = new Map<string, Coding>([
 ]);
 
 /** What is read, for messages. */
-export const codingNames = ['gzip', 'br', 'deflate', 'identity'];
+const codingNames = ['gzip', 'br', 'deflate', 'identity'];
 
 const unsupported = (detail: string) => new Problem('content_encoding_unsupported', detail);
 
 /** The codings of a header, in the order in which they are to be decoded. @throws Problem content_encoding_unsupported */
-export function readCodings(header: string): Coding[] {
+function readCodings(header: string): Coding[] {
   const found: Coding[] = [];
   for (const member of header.toLowerCase().split(',')) {
     const name = member.trim();
@@ -86,25 +87,21 @@ function createBound(receivedBytes: () => number): Transform {
   });
 }
 
-/** The plain bytes of a body. Their stream fails with a Problem where they cannot be had. */
-function decode(raw: Readable, list: readonly Coding[]): RequestPayload {
+/** The plain bytes of a body. Their stream fails with a Problem where they cannot be had; destroying it ends the decoding. */
+function decode(raw: Readable, list: readonly Coding[]): Transform & RequestPayload {
   let received = 0;
   const createStageBound = () => createBound(() => received);
   const plain: Transform & RequestPayload = createStageBound();
   plain.receivedEncodedLength = 0;
 
   const stages = list.map((coding) => ({ coding, decoder: coding.createDecoder() }));
-  let failed = false;
-  function fail(error: Error): void {
-    if (failed) return;
-    failed = true;
-    plain.destroy(error);
-    for (const { decoder } of stages) decoder.destroy();
+  const fail = (error: Error): unknown => plain.destroy(error);
+  plain.on('error', () => undefined); // it may come after its reader has stopped listening
+  plain.on('close', () => {
     raw.unpipe();
+    for (const { decoder } of stages) decoder.destroy();
     raw.resume(); // so that a sender that is still writing gets to see the answer
-  }
-
-  plain.on('error', fail);
+  });
   raw.on('data', (piece: Buffer) => {
     received += piece.length;
     plain.receivedEncodedLength = received;
@@ -126,12 +123,15 @@ function decode(raw: Readable, list: readonly Coding[]): RequestPayload {
 
 export default fp(
   async (app: FastifyInstance) => {
-    app.addHook('preParsing', (request, _reply, payload, done) => {
+    app.addHook('preParsing', (request, reply, payload, done) => {
       const header = request.headers['content-encoding'];
       if (header === undefined) return done(null, payload);
       try {
         const list = readCodings(header);
-        done(null, list.length === 0 ? payload : decode(payload, list));
+        if (list.length === 0) return done(null, payload);
+        const plain = decode(payload, list);
+        reply.raw.once('close', () => plain.destroy());
+        done(null, plain);
       } catch (error) {
         done(error as Problem);
       }

@@ -1,8 +1,11 @@
 /** Content-Encoding of requests (RFC 9110, 8.4): lists, names and aliases, the words of refusals, and what a bomb may do. */
 import { once } from 'node:events';
-import { connect } from 'node:net';
+import { type AddressInfo, connect } from 'node:net';
+import type { Readable } from 'node:stream';
 import { brotliCompressSync, constants, deflateRawSync, deflateSync, gzipSync } from 'node:zlib';
+import Fastify from 'fastify';
 import t from 'tap';
+import contentCodings from '../../src/plugins/content-codings.js';
 import { startApp } from '../support/app.js';
 import { compliance, event, get, json, msgpack, ndjson, post, send } from '../support/http.js';
 
@@ -90,6 +93,25 @@ t.test(
     t.equal((await get(base, '/livez')).status, 200);
   },
 );
+
+t.test('of a body that is refused in its middle the rest is not decoded', async (t) => {
+  const app = Fastify({ bodyLimit: MB });
+  t.teardown(() => app.close());
+  let ended: Promise<boolean> | undefined;
+  await app.register(contentCodings);
+  app.addHook('preParsing', async (_request, _reply, payload) => {
+    const plain = payload as Readable;
+    ended = once(plain, 'close').then(() => plain.readableEnded);
+    return payload;
+  });
+  app.post('/', async () => ({}));
+  await app.listen();
+  const { port } = app.server.address() as AddressInfo;
+  const headers = { ...json, 'content-encoding': 'gzip' };
+  const body = gzipSync(Buffer.alloc(50 * MB));
+  t.equal((await send(`http://127.0.0.1:${port}`, { method: 'POST', path: '/', headers, body })).status, 413);
+  t.equal(await ended, false);
+});
 
 t.test('a coding of a request without a body is read as well', async (t) => {
   const path = '/livez';
