@@ -28,3 +28,11 @@ t.test('in JSON it ends where its string does, and a quote in a password ends no
   };
   t.strictSame(JSON.parse(redactJson(JSON.stringify(line))), { ...line, input: 'redis://***@host' });
 });
+
+t.test('it takes no longer for a text of many slashes and no @', async (t) => {
+  for (const text of ['a//', '/x//', '//']) {
+    const line = JSON.stringify({ url: text.repeat(1_000_000) });
+    t.equal(redactJson(line), line);
+    t.equal(redact(line), line);
+  }
+});
