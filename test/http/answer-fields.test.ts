@@ -7,9 +7,8 @@ import { startApp } from '../support/app.js';
 import { withoutAsOf } from '../support/as-of.js';
 import { historyEnd } from '../support/history.js';
 import { compliance, event, get, post, postRows, query } from '../support/http.js';
-import { withRedis } from '../support/redis-state.js';
 
-const { base, redis, stop } = await startApp({ clock: { now: () => historyEnd } });
+const { base, stop } = await startApp({ clock: { now: () => historyEnd } });
 t.teardown(stop);
 
 type Kind = 'string' | 'number' | 'boolean' | 'instant' | 'null' | readonly [Fields] | Fields;
@@ -216,15 +215,6 @@ t.test('questions', async (t) => {
     const { status, body } = await get(base, compliance('sla/check', parameters));
     t.equal(status, 404);
     t.match(body, { code: 'no_data', coverage: 'complete', error: String, message: String });
-  });
-
-  t.test('as_of and computed_at are the same instant, by the clock of Redis', async (t) => {
-    const [secondsBefore] = await withRedis(redis, (connection) => connection.time());
-    for (const { path, parameters } of Object.values(cases)) {
-      const { body } = await get<Record<string, string>>(base, compliance(path, parameters));
-      t.equal(body.as_of, body.computed_at, path);
-      t.ok(Date.parse(body.as_of) >= secondsBefore * 1_000, path);
-    }
   });
 
   t.test('a system that is known and had nothing in that time is empty, not an error', async (t) => {
