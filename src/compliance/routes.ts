@@ -9,14 +9,13 @@ import type { Clock } from '../clock.js';
 import type { People } from '../privacy/pseudonyms.js';
 import { problemAnswers } from '../problem-schema.js';
 import { frequencyMetrics, personOf } from '../sketches/registry.js';
-import type { Window } from '../windows/cover.js';
 import * as answers from './answer-schemas.js';
 import { percentilesText, readNumber, readPercentile, readPercentiles } from './parameters.js';
 import type { PercentileQueries } from './percentile-query.js';
 import { formsOfItem, type Queries, readSubject, summaryOf } from './query.js';
 import type { Respond } from './respond.js';
 import * as schemas from './schemas.js';
-import { readTime, type Scope, type SpanParameters } from './scope.js';
+import { defaultWindows, grainOf, type Kind, readTime, type Scope, type SpanParameters } from './scope.js';
 import type { ReadSystems } from './systems.js';
 
 export interface ComplianceOptions {
@@ -52,10 +51,12 @@ const complianceRoutes: FastifyPluginAsyncTypebox<ComplianceOptions> = async (ap
   async function scopeOf(
     { principal }: FastifyRequest,
     asked: SpanParameters & { system: string | string[] },
-    fallback: Window,
+    kind: Kind,
   ): Promise<Scope> {
-    const time = readTime(asked, fallback, clock.now());
-    return { ...time, ...(await readSystems(asked.system, principal)) };
+    const time = readTime(asked, defaultWindows[kind], clock.now());
+    const systems = await readSystems(asked.system, principal);
+    grainOf(kind, time); // what is not kept is refused before anything is read
+    return { ...time, ...systems };
   }
 
   app.get(
@@ -72,7 +73,7 @@ const complianceRoutes: FastifyPluginAsyncTypebox<ComplianceOptions> = async (ap
     },
     async (request, reply) => {
       const { metric } = request.params;
-      const scope = await scopeOf(request, request.query, '1h');
+      const scope = await scopeOf(request, request.query, 'distinct');
       const asked = { scope, terms: { metric } };
       return respond(request, reply, asked, (asOf) => queries.distinct(metric, scope, asOf));
     },
@@ -93,7 +94,7 @@ const complianceRoutes: FastifyPluginAsyncTypebox<ComplianceOptions> = async (ap
       const { user_id, ip, ...asked } = request.query;
       const subject = readSubject({ user_id, ip }, people);
       const terms = { metric: subject.metric, value: subject.forms[0] };
-      const scope = await scopeOf(request, asked, '1d');
+      const scope = await scopeOf(request, asked, 'membership');
       return respond(request, reply, { scope, terms }, (asOf) => queries.activity(subject, scope, asOf));
     },
   );
@@ -113,7 +114,7 @@ const complianceRoutes: FastifyPluginAsyncTypebox<ComplianceOptions> = async (ap
     async (request, reply) => {
       const { metric } = request.params;
       const { k, ...asked } = request.query;
-      const scope = await scopeOf(request, asked, '1h');
+      const scope = await scopeOf(request, asked, 'top');
       return respond(request, reply, { scope, terms: { metric, k } }, (asOf) =>
         queries.top(metric, k, scope, asOf),
       );
@@ -136,7 +137,7 @@ const complianceRoutes: FastifyPluginAsyncTypebox<ComplianceOptions> = async (ap
       const { metric } = request.params;
       const { item, ...asked } = request.query;
       const forms = formsOfItem(people, personOf(frequencyMetrics, metric), item);
-      const scope = await scopeOf(request, asked, '1d');
+      const scope = await scopeOf(request, asked, 'frequency');
       const terms = { metric, item: forms[0] };
       return respond(request, reply, { scope, terms }, (asOf) =>
         queries.frequency(metric, forms, scope, asOf),
@@ -157,7 +158,7 @@ const complianceRoutes: FastifyPluginAsyncTypebox<ComplianceOptions> = async (ap
       },
     },
     async (request, reply) => {
-      const scope = await scopeOf(request, { ...request.query, ...request.params }, '1h');
+      const scope = await scopeOf(request, { ...request.query, ...request.params }, 'distinct');
       return respond(request, reply, summaryOf(scope, clock.now()), (asOf) => queries.summary(scope, asOf));
     },
   );
@@ -178,7 +179,7 @@ const complianceRoutes: FastifyPluginAsyncTypebox<ComplianceOptions> = async (ap
       const { metric } = request.params;
       const { percentiles, ...asked } = request.query;
       const list = readPercentiles(percentiles);
-      const scope = await scopeOf(request, asked, '1h');
+      const scope = await scopeOf(request, asked, 'percentiles');
       const terms = { metric, percentiles: percentilesText(list) };
       return respond(request, reply, { scope, terms }, (asOf) =>
         percentileQueries.percentiles(metric, list, scope, asOf),
@@ -200,7 +201,7 @@ const complianceRoutes: FastifyPluginAsyncTypebox<ComplianceOptions> = async (ap
     },
     async (request, reply) => {
       const { metric } = request.params;
-      const scope = await scopeOf(request, request.query, '1h');
+      const scope = await scopeOf(request, request.query, 'percentiles');
       return respond(request, reply, { scope, terms: { metric } }, (asOf) =>
         percentileQueries.stats(metric, scope, asOf),
       );
@@ -225,7 +226,7 @@ const complianceRoutes: FastifyPluginAsyncTypebox<ComplianceOptions> = async (ap
       const { metric, percentile: asPercent, threshold: asText, ...asked } = request.query;
       const percentile = readPercentile('percentile', asPercent);
       const threshold = readNumber('threshold', asText);
-      const scope = await scopeOf(request, asked, '1h');
+      const scope = await scopeOf(request, asked, 'percentiles');
       const terms = { metric, percentile, threshold };
       return respond(request, reply, { scope, terms }, (asOf) =>
         percentileQueries.sla(metric, percentile, threshold, scope, asOf),
@@ -247,7 +248,7 @@ const complianceRoutes: FastifyPluginAsyncTypebox<ComplianceOptions> = async (ap
     },
     async (request, reply) => {
       const { metric, ...asked } = request.query;
-      const scope = await scopeOf(request, { ...asked, ...request.params }, '1h');
+      const scope = await scopeOf(request, { ...asked, ...request.params }, 'percentiles');
       return respond(request, reply, { scope, terms: { metric } }, (asOf) =>
         percentileQueries.latencySummary(metric, scope, asOf),
       );

@@ -3,6 +3,7 @@ import { Type } from 'typebox';
 import { encodablePattern } from '../redis/keys.js';
 import { distinctMetrics, frequencyMetrics, readGrains, topMetrics } from '../sketches/registry.js';
 import { windows } from '../windows/cover.js';
+import { defaultWindows, type Kind } from './scope.js';
 
 const strict = { additionalProperties: false };
 const name = Type.String({ minLength: 1, maxLength: 256 });
@@ -28,10 +29,10 @@ const range = {
   from: instant(`First instant of a range, instead of a window: ${forms}.`),
   to: instant('First instant after the range, in the same forms. Default: now.'),
 };
-const time = (fallback: string, kind: keyof typeof readGrains) => ({
+const time = (kind: Kind) => ({
   window: Type.Optional(
     Type.Enum([...windows], {
-      description: `The aligned window that holds the timestamp, default ${fallback}; in UTC ${Object.keys(readGrains[kind]).join(', ')} are kept.`,
+      description: `The aligned window that holds the timestamp, default ${defaultWindows[kind]}; in UTC ${Object.keys(readGrains[kind]).join(', ')} are kept.`,
     }),
   ),
   timestamp,
@@ -87,13 +88,13 @@ export const seriesQuery = Type.Object(
 );
 export const systemParams = Type.Object({ system: name });
 
-export const distinctQuery = Type.Object({ system, ...time('1h', 'distinct') }, strict);
+export const distinctQuery = Type.Object({ system, ...time('distinct') }, strict);
 export const activityQuery = Type.Object(
   {
     user_id: Type.Optional(Type.String({ minLength: 1, maxLength: 512 })),
     ip: Type.Optional(Type.String({ minLength: 1, maxLength: 512 })),
     system,
-    ...time('1d', 'membership'),
+    ...time('membership'),
   },
   strict,
 );
@@ -101,7 +102,7 @@ export const topQuery = Type.Object(
   {
     system,
     k: Type.Integer({ minimum: 1, maximum: 1_000, default: 10 }),
-    ...time('1h', 'top'),
+    ...time('top'),
   },
   strict,
 );
@@ -109,7 +110,7 @@ export const percentilesQuery = Type.Object(
   {
     system,
     percentiles: Type.String({ default: '50,95,99', description: 'Comma-separated, each 0 to 100.' }),
-    ...time('1h', 'percentiles'),
+    ...time('percentiles'),
   },
   strict,
 );
@@ -118,25 +119,25 @@ export const frequencyQuery = Type.Object(
   {
     item: Type.String({ minLength: 1, maxLength: 2_048, description: 'Which user, IP or endpoint.' }),
     system,
-    ...time('1d', 'frequency'),
+    ...time('frequency'),
   },
   strict,
 );
-export const statsQuery = Type.Object({ system, ...time('1h', 'percentiles') }, strict);
+export const statsQuery = Type.Object({ system, ...time('percentiles') }, strict);
 export const slaQuery = Type.Object(
   {
     metric: percentileParams.properties.metric,
     system,
     threshold: Type.String({ description: 'A number: the largest value that keeps the SLA.' }),
     percentile: Type.String({ default: '95', description: '0 to 100.' }),
-    ...time('1h', 'percentiles'),
+    ...time('percentiles'),
   },
   strict,
 );
 export const latencyQuery = Type.Object(
   {
     metric: Type.String({ default: 'api_latency', minLength: 1, maxLength: 256 }),
-    ...time('1h', 'percentiles'),
+    ...time('percentiles'),
   },
   strict,
 );

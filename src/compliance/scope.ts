@@ -26,6 +26,14 @@ import { createZones, utc, type Zone } from '../windows/zone.js';
 import { checkYears, invalid, readMoment } from './parameters.js';
 
 export type Kind = keyof typeof readGrains;
+/** The window that is asked about where none is named. */
+export const defaultWindows: Readonly<Record<Kind, Window>> = {
+  distinct: '1h',
+  membership: '1d',
+  frequency: '1d',
+  top: '1h',
+  percentiles: '1h',
+};
 
 export interface SpanParameters {
   window?: Window | undefined;
@@ -167,27 +175,31 @@ export interface Cover extends Span {
 }
 
 /**
+ * The grain of the window that is asked about; undefined where the time is put together from several.
+ * @throws Problem window_unsupported, which names the windows kept
+ */
+export function grainOf(kind: Kind, { window, isAligned, tz }: TimeScope): Grain | undefined {
+  const grains: Partial<Record<Window, Grain>> = readGrains[kind];
+  // A window of a zone is read like a range, but only one that is kept: it is never widened to another.
+  if (!window || (!isAligned && tz === null)) return undefined;
+  const grain = grains[window];
+  if (grain) return isAligned ? grain : undefined;
+  const detail = `is not kept for ${kind}; use one of ${Object.keys(grains).join(', ')}`;
+  throw new Problem('window_unsupported', `window ${detail}`, { errors: [{ pointer: '/window', detail }] });
+}
+
+/**
  * What can be read to answer a scope, the preferred one first: where its coverage is not complete, the next.
- * @throws Problem window_unsupported, which names the windows kept; parameter_invalid past the years 0000 to 9999
+ * @throws Problem window_unsupported as `grainOf`; parameter_invalid past the years 0000 to 9999
  */
 export function coversOf(kind: Kind, time: TimeScope, retention: Retention, now: number): Cover[] {
-  const grains: Partial<Record<Window, Grain>> = readGrains[kind];
   const isByHour = isReadByHour(kind);
-  const { window, isAligned, tz } = time;
-  // A window of a zone is read like a range, but only one that is kept: it is never widened to another.
-  if (window && (isAligned || tz !== null)) {
-    const grain = grains[window];
-    if (!grain) {
-      const detail = `is not kept for ${kind}; use one of ${Object.keys(grains).join(', ')}`;
-      throw new Problem('window_unsupported', `window ${detail}`, {
-        errors: [{ pointer: '/window', detail }],
-      });
-    }
-    if (isAligned) {
-      checkYears(time.span, endNames(time));
-      return [{ ...time.span, buckets: cover(window, time.at, grain), isByHour }];
-    }
+  const grain = grainOf(kind, time);
+  if (grain && time.window) {
+    checkYears(time.span, endNames(time));
+    return [{ ...time.span, buckets: cover(time.window, time.at, grain), isByHour }];
   }
+  const grains: Partial<Record<Window, Grain>> = readGrains[kind];
   const kept = [...new Set(Object.values(grains))];
   const certain = kept.map((grain) => ({ grain, from: now - retention[grain] }));
   // Minutes are written only while their time is within their retention.
