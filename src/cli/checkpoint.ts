@@ -26,6 +26,8 @@ export interface ImportTerms {
   salt: string;
   /** Whether rows without a time are sent. */
   takesTimeless: boolean;
+  /** Tells API keys apart: the service knows a batch again only under the same one. */
+  identity: string;
   /** When it began, milliseconds since 1970. */
   beganAt: number;
 }
@@ -34,7 +36,7 @@ export interface Note extends ImportTerms {
   line: number;
   /** Of the lines up to that one. */
   digest: string;
-  /** They were sent as whole batches, so another import of them has the same keys. */
+  /** They were sent as whole batches and under one API key, so another import of them has the same keys. */
   isRegular: boolean;
 }
 
@@ -71,15 +73,16 @@ export async function writeState(file: string, value: object): Promise<void> {
 
 function parse(text: string): Note | undefined {
   try {
-    const { line, digest, salt, takesTimeless, beganAt, isRegular } = JSON.parse(text);
+    const { line, digest, salt, takesTimeless, identity, beganAt, isRegular } = JSON.parse(text);
     const isSound =
       Number.isSafeInteger(line) &&
       typeof digest === 'string' &&
       typeof salt === 'string' &&
       typeof takesTimeless === 'boolean' &&
+      typeof identity === 'string' &&
       typeof isRegular === 'boolean' &&
       Number.isFinite(beganAt);
-    return isSound ? { line, digest, salt, takesTimeless, beganAt, isRegular } : undefined;
+    return isSound ? { line, digest, salt, takesTimeless, identity, beganAt, isRegular } : undefined;
   } catch {
     return undefined;
   }

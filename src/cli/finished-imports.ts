@@ -34,7 +34,7 @@ export interface FinishedTerms {
   identity: string;
   /** When the service first had any of it, milliseconds since 1970. */
   beganAt: number;
-  /** It was sent as whole batches, so another import of it has the same keys. */
+  /** It was sent as whole batches and under one API key, so another import of it has the same keys. */
   isRegular: boolean;
 }
 

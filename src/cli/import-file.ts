@@ -81,7 +81,7 @@ async function open(input: Input, run: FileImport) {
   }
   const beganAt = Math.min(terms.beganAt, earlier?.beganAt ?? Number.POSITIVE_INFINITY);
   const salt = again ? run.randomId() : '';
-  const prefix = await openPrefix(name, note, noted ?? place, { salt, takesTimeless, beganAt });
+  const prefix = await openPrefix(name, note, noted ?? place, { salt, takesTimeless, identity, beganAt });
   return { prefix, earlier };
 }
 

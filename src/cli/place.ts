@@ -74,5 +74,5 @@ export function placeAfter(
     throw usageFailure(`${known} ${difference}; --again imports it from its start`);
   }
   if (restart || (isRecognised && !hasGrown)) return undefined;
-  return { line, digest, beganAt, takesTimeless, isRegular, salt: '' };
+  return { line, digest, beganAt, takesTimeless, identity: terms.identity, isRegular, salt: '' };
 }

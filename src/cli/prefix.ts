@@ -37,7 +37,7 @@ export interface Part {
 /**
  * Opens the prefix of an input.
  * @param noted where to begin; undefined: at the first line
- * @param terms of an import that begins
+ * @param terms of an import that begins; one that goes on has those that were noted, but for the API key
  * @throws Failure where no note can be kept
  */
 export async function openPrefix(
@@ -47,6 +47,7 @@ export async function openPrefix(
   terms: ImportTerms,
 ) {
   const { salt, takesTimeless, beganAt } = noted ?? terms;
+  const { identity } = terms;
   const start = noted?.line ?? 0;
   const hash = createLinesHash();
   let isCompared = noted === undefined;
@@ -54,9 +55,9 @@ export async function openPrefix(
   let isFirst = true;
   /** What was passed. */
   const passed = { first: '', line: 0 };
-  let isRegular = noted?.isRegular ?? true;
+  let isRegular = noted === undefined || (noted.isRegular && noted.identity === identity);
   const save = (line: number, digest: string) =>
-    note.save({ line, digest, salt, takesTimeless, beganAt, isRegular });
+    note.save({ line, digest, salt, takesTimeless, identity, beganAt, isRegular });
   // Before anything is sent, so that a folder which cannot be written ends the import here.
   if (!noted) await save(0, hash.digest());
 

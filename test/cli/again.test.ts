@@ -205,6 +205,23 @@ t.test('a file that the service would not recognise is refused without --again',
     const [name = ''] = readdirSync(join(stateDir, 'finished'));
     t.notMatch(readFileSync(join(stateDir, 'finished', name), 'utf8'), one.key);
   });
+
+  t.test('and is passed over where an import went on with another API key', async (t) => {
+    const [one, other] = [makeKey(), makeKey()];
+    const service = await startApp({ clock, config: { API_KEYS: environmentOf(one, other) } });
+    t.teardown(service.stop);
+    const file = write(t, text(eventLines('changed', 2_000)));
+    const keyFile = write(t, one.key, 'key');
+    const front = await startFront(t, service.base, (number) => (number === 2 ? { status: 503 } : 'forward'));
+    const { run } = commandLine(t, front.base, { PAPERTRAIL_API_KEY: other.key });
+    const asOther = ['import', file, '--state-dir', temporaryFolder(t), '--json'];
+    const once = ['--parallel', '1', '--retry-seconds', '0'];
+    const broken = await reportOf(run([...asOther, '--key-file', keyFile, ...once]));
+    t.match(broken, { accepted: 1_000, files: [{ to_line: 1_000, finished: false }] });
+    t.match(await reportOf(run(asOther)), { accepted: 1_000, files: [{ from_line: 1_000 }] });
+    t.match(await reportOf(run(asOther)), { status: 0, rows: 0, accepted: 0 }, 'as it would count again');
+    t.match(await reportOf(run([...asOther, '--restart'])), refused(/and may not be recognised/));
+  });
 });
 
 t.test('a file from longer ago than the service remembers is passed over', async (t) => {

@@ -38,8 +38,10 @@ export async function startFront(
 
   async function forward(request: IncomingMessage, body: Buffer) {
     const headers = new Headers({ 'content-type': request.headers['content-type'] ?? '' });
-    const key = request.headers['idempotency-key'];
-    if (typeof key === 'string') headers.set('idempotency-key', key);
+    for (const name of ['idempotency-key', 'authorization']) {
+      const value = request.headers[name];
+      if (typeof value === 'string') headers.set(name, value);
+    }
     const address = typeof target === 'string' ? target : target();
     const answer = await fetch(`${address}${request.url}`, { method: request.method, headers, body });
     const own: Record<string, string> = {};
