@@ -10,7 +10,7 @@ export interface Clock {
 export const systemClock: Clock = { now: () => Date.now() };
 
 /**
- * For how long something takes, and for how old something is that this process alone knows: nobody sets it, and it never
+ * For how long something takes, and for how old something is that this process alone knows: it cannot be set, and never
  * goes back. What processes tell each other is aged by the clock of Redis, in its scripts.
  */
 export const monotonicClock: Clock = { now: () => performance.now() };

@@ -6,7 +6,7 @@
  *   stale in memory          goes out; one flight renews it behind
  *   neither                  the request joins the flight of its key, or begins one (flight.ts)
  *   refresh                  as the last, past every computation that began before the request
- *   a "no"                   goes to those who asked before its computation began; the others share the next one
+ *   a "no"                   goes to the requests that came before its computation began; the others share the next one
  *
  * So many requests for one question make one computation, in one process by the flight, in all by the lock in Redis.
  * The questions asked most are renewed shortly before they are stale, by whichever process is first to take the
@@ -211,7 +211,7 @@ export function createAnswerCache(dependencies: AnswerCacheDependencies) {
       return fromMemory(question, compute, clock.now()) ?? fromFlight(question, compute, events);
     },
 
-    /** The same for what memory holds, at once; undefined where it holds nothing that will do. */
+    /** The same from memory alone, at once; undefined where memory has no usable answer. */
     held(question: Question, compute: Compute): CachedAnswer | undefined {
       const found = enabled ? memory.peek(question.key) : undefined;
       if (!found || question.refresh) return undefined;

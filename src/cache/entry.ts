@@ -3,7 +3,7 @@
  * two things that are added to it: its compressed forms, once somebody asks for them, and the instant before which
  * it is not worth trying to refresh it.
  *
- * Two clocks tell its age, and neither is one that somebody sets. Between processes it is that of Redis: `asOf` is read
+ * Two clocks tell its age, and neither is the wall clock of a process. Between processes it is that of Redis: `asOf` is read
  * there before the computation reads anything. Within a process it is the monotonic clock. So a process whose wall
  * clock is wrong neither keeps an answer for longer than the others nor hands them one that never ages.
  *

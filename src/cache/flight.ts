@@ -11,8 +11,8 @@
  * request waits for is bounded by `timeoutMs` from the claim on; waiting for another process's work costs its lock's life
  * more.
  *
- * A "no" (nothing was found, or 404) is handed to those who asked before its computation began, and is then gone: any
- * event may refute it. What was kept before of the same question goes with it.
+ * A "no" (nothing was found, or 404) goes to the requests that came before its computation began, and is not kept: any
+ * event may refute it. What was kept of the same question before is dropped as well.
  *
  * Where no answer can be had, the last one goes out until `errorUntil` (stale-if-error, RFC 5861: on any error that
  * is not the asker's), and there is no other try for `retryMs`. A request for an answer of now gets the error.

@@ -12,9 +12,9 @@
  * base, and every answer of before is out of reach. The same keeps the hash small: past `fieldsMax` counters it
  * begins anew, which invalidates everything once.
  *
- * Events that come late change what is said about spans that are over, and only that (policies.ts). So they raise counters
- * of their own, which only the answers about such spans depend on: some for all systems together, by a hash of the name,
- * since every system may have late events in every second.
+ * Late events change only the answers about spans that are over (policies.ts). So they raise counters of their own, on
+ * which only those answers depend. There is a fixed number of them, chosen by a hash of the system's name, since every
+ * system may have late events in every second.
  *
  * Redis away: the generations last seen stay in use, so cached answers go on being found. Before they are seen for
  * the first time a process uses a base of its own and shares nothing.
@@ -30,7 +30,7 @@ const HASH_SECONDS = 7 * 86_400;
 /** Counters of one hash; a look at as many takes Redis about a millisecond. */
 const fieldsMax = 2_000;
 
-/** Counters of late events. */
+/** Counters of late events, shared by the systems. */
 const LATE_FIELDS = 256;
 
 /** What to invalidate: these systems (all where absent) at this endpoint (all where absent). */

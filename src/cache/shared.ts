@@ -6,8 +6,8 @@
  * Asking and locking are one script, storing and unlocking another: a miss adds two round trips. A lock lives
  * longer than a computation may take; one whose holder has died runs out and the next who asks gets it.
  *
- * A question whose answers are not kept is computed beside others, without a lock: it would be handed on for each of
- * them in turn, and nothing would come of the waiting.
+ * A question whose last answer was a "no" is computed by several processes at once, without a lock: none of them would
+ * get an answer by waiting for another.
  *
  * Every answer lives as long as it is of use on errors; one of more than `sharedBytesMax` stays with the process
  * that computed it. What does not work here is never an error of the question: an answer that cannot be read (a
@@ -52,7 +52,7 @@ export interface Claim {
 interface Wanted {
   /** What was computed before this instant of Redis' clock (milliseconds) is of no use. */
   newerThan: number | typeof afterClaim;
-  /** Whether the caller will compute beside others. */
+  /** Whether the caller computes without a lock. */
   apart: boolean;
 }
 

@@ -1,8 +1,8 @@
 /**
  * From bytes to batches: a stream is cut into its lines as it arrives, and consecutive lines become batches.
  *
- * Bytes are never decoded or changed: a line keeps its end, whatever its encoding; only the last one gets one. Blank lines have a
- * number but are no rows; what is blank must be the same here as in the service, or its row indexes would
+ * Bytes are never decoded or changed: a line keeps its end, whatever its encoding; only the last one gets one if it
+ * has none. Blank lines have a number but are no rows; what is blank must be the same here as in the service, or its row indexes would
  * point to the wrong lines: what `trim` leaves empty. The bytes of a line too long to be sent are passed over
  * without being kept, so memory stays bounded whatever is fed in.
  */

@@ -1,6 +1,6 @@
 /**
  * What is looked at in a line before it is sent. A line that is no JSON, or too long, is refused here as the service would
- * refuse it, so that every one has its number in the report. A row without a time is refused here and by nobody else: the
+ * refuse it, so that every one has its number in the report. A row without a time is refused here only: the
  * service counts it at the time of its arrival, which for a file from before is hardly ever meant.
  */
 import { isUtf8 } from 'node:buffer';

@@ -1,5 +1,5 @@
 /**
- * The names nearest to one that does not exist, for whoever mistyped it. Only names that the asker may see are looked at.
+ * The names nearest to one that does not exist, which may be a typing error. Only names that the asker may see are searched.
  *
  * Nearness is the distance of Damerau and Levenshtein (letters changed, added, left out or swapped with their neighbour)
  * without regard to case, at most a third of the letters. The search is bounded by names and by time: of more names than

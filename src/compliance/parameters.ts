@@ -26,7 +26,7 @@ function readInstant(name: string, text: string): number {
 }
 
 /** An instant as a question says it. */
-export interface Moment {
+interface Moment {
   /** Milliseconds. */
   at: number;
   /** What stands for it in the key of an answer: the instant, or that it is now, which moves. */

@@ -105,5 +105,3 @@ export function createAskExisting(ask: Ask, shardsOf: ShardsOf) {
     return { answer, unknown: unknown.length > 0 ? { unknown_systems: unknown } : {} };
   };
 }
-
-export type AskExisting = ReturnType<typeof createAskExisting>;

@@ -8,8 +8,8 @@
  *
  * An instant may be a date or so long before now (windows/relative.ts).
  *
- * An aligned window is kept as such, or refused, in a zone as in UTC. Any other span is put together from the fewest buckets that a
- * metric keeps, and where an end lies inside the finest of them, it widens to its edge. What is kept of an
+ * An aligned window is kept as such, or refused, in a zone as in UTC. Any other span is put together from the fewest
+ * buckets that a metric keeps, and where an end lies inside the finest of them, it widens to its edge. What is kept of an
  * old time depends on when it was written: first the finest grain is asked, and only where some of that has
  * expired, once more the grains that are certainly still there.
  */

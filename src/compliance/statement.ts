@@ -28,7 +28,7 @@ export const lowerBound = (coverage: Coverage): { lower_bound?: true } =>
   coverage === 'partial' ? { lower_bound: true } : {};
 
 /** The members of an answer that may say "no". Summaries and series have none of them. */
-export interface MayBeNo {
+interface MayBeNo {
   accessed?: boolean | null;
   count?: number | null;
   items?: readonly unknown[];

@@ -32,7 +32,7 @@ export function bareAddress(text: string): string | undefined {
   return isIP(address) ? normalizeIP(address, IPV6_BITS) : undefined;
 }
 
-/** Remembers what addresses were read as: that takes as long as to decide about one, and most requests come from where others came from. */
+/** Remembers the results for addresses: most requests come from an address that was read before. */
 function remember<Result>(read: (text: string) => Result): (text: string) => Result {
   const seen = new Map<string, Result>();
   return (text) => {

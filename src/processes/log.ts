@@ -3,12 +3,12 @@ import { pino } from 'pino';
 import { redactJson } from '../redaction.js';
 import { SettingsError } from '../settings-error.js';
 
-/** Every line passes the redaction, whoever writes it. */
+/** Every line passes the redaction, also those of Fastify and of libraries. */
 export const createLog = (level: string) => pino({ level, hooks: { streamWrite: redactJson } });
 
 export type ProcessLog = ReturnType<typeof createLog>;
 
-/** Why a process ends is said also where nothing else is logged. */
+/** A log that writes why a process ends, also where the level turns everything else off. */
 const fatalLog = (log: ProcessLog): ProcessLog => (log.isLevelEnabled('fatal') ? log : createLog('fatal'));
 
 /** Says why a process cannot go on: one line, or one for each setting that is wrong. */

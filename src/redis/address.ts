@@ -22,14 +22,14 @@ interface Place {
 }
 
 /** What it takes to connect to a server, besides its place. */
-export interface NodeAccess {
+interface NodeAccess {
   username?: string;
   password?: string;
   /** Present: TLS, with Node's own ways to trust a certificate. */
   tls?: Record<string, never>;
 }
 
-export interface ClusterAddress {
+interface ClusterAddress {
   seeds: Place[];
   access: NodeAccess;
 }
@@ -49,7 +49,9 @@ const hostAndPort = /^([\w.-]+|\[[\da-f:.]+\]):\d+$/i;
 /** Not in its place within the forms, where the redaction of the log (redaction.ts) would take it for one. */
 const login = 'with user:password@ before the first host where it takes one';
 const forms = {
-  any: 'redis:// or valkey:// (rediss:// or valkeys:// for TLS), with +sentinel or +cluster where that is meant, or the path of a socket',
+  any:
+    'redis:// or valkey:// (rediss:// or valkeys:// for TLS), with +sentinel or +cluster where that is meant, ' +
+    'or the path of a socket',
   server: `redis://host[:port][/database], ${login}`,
   sentinel: `redis+sentinel://host[:port],host[:port]/master-name[/database], ${login}`,
   cluster: `redis+cluster://host[:port],host[:port], ${login}`,

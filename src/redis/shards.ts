@@ -4,8 +4,8 @@
  * lowered moves nothing, and what was written to the shards that are not written any more is read until it expires.
  *
  * So every process notes its setting in the directory before it writes anything, for as long as what it writes may live,
- * and looks once a second what others have noted; when a note ends is told by the clock of Redis. Who raises a number while others run is therefore asked about
- * in full a second later everywhere. Until the first look nothing is known and nothing is answered: half an answer might
+ * and looks once a second what others have noted; a note ends by the clock of Redis. So a number that is raised while
+ * other processes run is read in full by all of them a second later. Until the first look nothing is known and nothing is answered: half an answer might
  * be kept. Redis down: what is known stays known. Redis refuses writes: what is noted is learned all the same, since a
  * look writes only where something is to be noted, and after it has read.
  *

@@ -5,7 +5,7 @@
  *   -30m   -24h   -7d   -2w          so long before now; a day is 24 hours here, a week seven of them
  *
  * A time before now means a whole minute, the one it lies in or the one after it: all that is kept is kept by the minute
- * at the finest, so nothing is lost, and whoever asks again within the minute asks the same question.
+ * at the finest, so nothing is lost, and the same text means the same question within a minute.
  *
  * Example, at 13:37:20: -1h is 12:37:00 as the beginning of a range and 12:38:00 as its end, which widens it.
  */

@@ -1,8 +1,8 @@
 /**
  * Time zone data: the release of the IANA database that this process computes local days with. It comes with Node (ICU)
  * and is named by a year and a letter, `2026c`; docs/ranges.md says how to renew it. Several releases come out each
- * year, most of them because some place has changed its rules, often weeks ahead. Data that nobody renews tells wrong
- * days there.
+ * year, most of them because some place has changed its rules, often weeks ahead. Data that is not renewed gives
+ * wrong days there.
  */
 
 /** The release, or `unknown` where Node was built without its tables. */

@@ -55,7 +55,7 @@ t.test('each setting that is wrong has a line that names it and says what it mus
   t.notMatch(printed, /abc|loud|maybe/, 'no value is repeated, which may be a secret in the wrong place');
 });
 
-t.test('settings with a form of their own are told of together, before anything is started', async (t) => {
+t.test('settings with a form of their own are reported together, before anything is started', async (t) => {
   await isRefused(
     t,
     {

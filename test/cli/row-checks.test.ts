@@ -153,7 +153,7 @@ t.test('fields that were defaulted or ignored are summed over all answers', asyn
     t.same(report.ignored, { ip: 2, user_id: 1 });
   });
 
-  t.test('and not spoken of where there are none', async (t) => {
+  t.test('and left out where there are none', async (t) => {
     const { stdout } = await commandLine(t, base).run(['import', '-'], text(eventLines('none', 1)));
     t.notMatch(stdout, /defaulted|ignored/);
   });

@@ -41,7 +41,7 @@ t.test('a list of codings in any case and with aliases is decoded from its last 
     t.same(await store(encoding, pack), { status: 201, users: 2 }, encoding);
 });
 
-t.test('a body that cannot be decoded is told in words that fit', async (t) => {
+t.test('a body that cannot be decoded is refused in words that fit its coding', async (t) => {
   const text = JSON.stringify(event());
   const cut = (bytes: Buffer) => bytes.subarray(0, -6);
   const cases: [encoding: string, body: string | Buffer, detail: RegExp][] = [
@@ -63,7 +63,7 @@ t.test('a body that cannot be decoded is told in words that fit', async (t) => {
   t.match(unknown, { status: 415, body: { detail: 'must be a list of gzip, br, deflate, identity' } });
 });
 
-t.test('a compressed body without the header is told so', async (t) => {
+t.test('a compressed body without the header is refused in those words', async (t) => {
   const packed = gzipSync(JSON.stringify(event()));
   for (const type of [json, ndjson, msgpack]) {
     const { status, body } = await post(base, packed, type);

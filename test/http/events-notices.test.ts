@@ -64,7 +64,7 @@ for (const path of ['/api/v1/events', '/api/v1/events/batch']) {
   }
 }
 
-t.test('one event is told of its own fields', async (t) => {
+t.test('the answer to one event names its own fields', async (t) => {
   const row = event({ ip: '192.0.2.1', metadata: { '': 5 } });
   for (const key of [undefined, '"one"', '"one"']) {
     const headers = key ? { ...json, 'idempotency-key': key } : json;

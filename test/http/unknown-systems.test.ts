@@ -77,11 +77,14 @@ t.test('the only system asked about does not exist: 404 with the names nearest t
   }
 });
 
-t.test('a name in another case is another system, and is told of the one there is', async (t) => {
-  const { status, body } = await get<Answer>(base, compliance('summary/Billing'));
-  t.match({ status, body }, { status: 404, body: { code: 'system_unknown' } });
-  t.equal(body.nearest[0], 'billing');
-});
+t.test(
+  'a name in another case is another system, and the one that exists is among the nearest',
+  async (t) => {
+    const { status, body } = await get<Answer>(base, compliance('summary/Billing'));
+    t.match({ status, body }, { status: 404, body: { code: 'system_unknown' } });
+    t.equal(body.nearest[0], 'billing');
+  },
+);
 
 t.test('a name that is like no other is a 404 without names', async (t) => {
   const { status, body } = await get<Answer>(base, about('distinct/users', {}, 'qqqqqq'));

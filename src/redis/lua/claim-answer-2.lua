@@ -1,6 +1,6 @@
 --[[
 Looks for the answer to a question; where there is none that will do, the caller becomes the one to compute it,
-unless somebody else is at it. All times are those of Redis, epoch milliseconds: the clocks of processes differ.
+unless another process is computing it. All times are those of Redis, epoch milliseconds: the clocks of processes differ.
 
 KEYS[1]  the answer: hash of computed, fresh (until when it is) and answer
 KEYS[2]  the lock: the token of who computes it
@@ -9,7 +9,7 @@ ARGV[2]  milliseconds that its lock would live; 0: it computes beside others and
 ARGV[3]  an answer computed at or before this is of no use to the caller; 'now': only one that begins after this call
 
 Returns  { 'fresh' | 'locked' | 'busy' | 'apart', now, computed or -1, answer or '' }
-         fresh: the answer will do; locked: the caller is to compute; busy: somebody else is, ask again;
+         fresh: the answer will do; locked: the caller is to compute; busy: another process is computing it, ask again;
          apart: the caller is to compute and holds no lock.
          An answer that came after ARGV[3] is handed over in every case, so that it can go out though stale. One that
          was computed after now has no age (the clock went back) and is as good as none.

@@ -18,7 +18,7 @@ local computed, fresh_ms, answer = tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[5]
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 
--- What is there, unless it was computed after now: then the clock went back and nobody knows how old it is.
+-- When what is there was computed; -1 where that is after now: then the clock went back, and its age is unknown.
 local function last_computed()
   local found = tonumber(redis.call('HGET', entry, 'computed') or -1)
   return found > now and -1 or found

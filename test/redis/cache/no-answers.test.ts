@@ -89,7 +89,7 @@ t.test('404 and every other refusal are not remembered', async (t) => {
   }
 });
 
-t.test('a "no" takes the answer with it that was kept before', async (t) => {
+t.test('a "no" drops the answer that was kept before', async (t) => {
   const { pass, one, other } = await twoCaches(t, server);
   await one.cache.get(question('a'), counted());
   await one.cache.settle();
