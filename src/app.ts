@@ -159,6 +159,9 @@ function closeWith(app: FastifyInstance, parts: Parts): void {
     await write.directory
       .flush()
       .catch((error: Error) => log.warn({ err: error }, 'the directory could not be flushed'));
+    await write.lateWrites
+      .flush(read.cache.invalidateClosed)
+      .catch((error: Error) => log.warn({ err: error }, 'cached answers could not be made invalid'));
     await limits?.stop();
     closeConnections(redis);
   });

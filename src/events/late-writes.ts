@@ -3,8 +3,8 @@
  * such an event comes, so they have to become invalid (cache/generations.ts), at most once a second for all of them.
  *
  * Systems are collected after Redis has answered, whatever it answered: a write of unknown outcome may be there. What
- * could not be invalidated is tried at the next flush. A process that ends in between leaves it undone, so the first
- * flush of every process invalidates all of them.
+ * could not be invalidated is tried at the next flush. A process that is stopped flushes once more; one that is killed in
+ * between leaves it undone, so the first flush of every process invalidates all of them.
  */
 import { lateMs } from '../cache/policies.js';
 import type { Clock } from '../clock.js';
@@ -30,7 +30,7 @@ export function createLateWrites(clock: Clock) {
       }
     },
 
-    /** A job for every `lateFlushMs`. @throws what Redis answers, where that is an error */
+    /** A job for every `lateFlushMs`, and the last thing of a process. @throws what Redis answers, where that is an error */
     async flush(invalidateClosed: InvalidateClosed): Promise<void> {
       if (!isFirst && systems.size === 0) return;
       const late = systems;

@@ -93,7 +93,8 @@ export function startBackground(dependencies: BackgroundDependencies): Job[] {
     }),
     ...(isCached ? [start('look for invalidations', lookEveryMs, cache.look)] : []),
     ...(isCached ? [start('cache warming', warmEveryMs, cache.warm)] : []),
-    ...(isCached ? [start('late writes', lateFlushMs, () => lateWrites.flush(cache.invalidateClosed))] : []),
+    // Also where this process keeps no answers: others may.
+    start('late writes', lateFlushMs, () => lateWrites.flush(cache.invalidateClosed)),
     start('rollups', roundMs, rollups.round),
   ];
 }

@@ -107,3 +107,26 @@ t.test('many late events are one invalidation', async (t) => {
   await storeLate(row('the last'));
   t.ok((await lateFlushes(redis)) <= before + 3);
 });
+
+t.test('a process without a cache makes the answers of the others invalid', async (t) => {
+  const before = await lateFlushes(redis);
+  const uncached = await startApp({ redis, config: { QUERY_CACHE: 'off' }, clock });
+  t.teardown(uncached.stop);
+  await untilLateFlushes(redis, before + 1);
+  await storeLate(row('elsewhere'));
+  const path = users1h('elsewhere');
+  await untilKept(path);
+  t.equal((await postRows(uncached.base, [row('elsewhere')])).status, 201);
+  for (const { base } of [one, other]) {
+    await until(async () => (await count(base, path)) === 2, 'the late event to count');
+  }
+});
+
+t.test('a process that is stopped makes them invalid before it ends', async (t) => {
+  const before = await lateFlushes(redis);
+  const stopped = await startApp({ redis, config, clock });
+  await untilLateFlushes(redis, before + 1);
+  t.equal((await postRows(stopped.base, [row('stopped')])).status, 201);
+  await stopped.stop();
+  t.equal(await lateFlushes(redis), before + 2);
+});
