@@ -4,7 +4,7 @@
  * the answer and the way to compute it. Where memory holds that answer, it goes out before anything is read.
  *
  * An address that means another question in a moment is remembered until then only (the hour ends, or the wall clock is
- * set back), or not at all: what is about all systems depends on which there are. Whatever is invalidated makes all of it forgotten. Who may
+ * set back). Whatever is invalidated makes all of it forgotten. Who may
  * ask is decided by a hook that comes before this one, and what somebody may see is part of what is remembered: an
  * address that was answered to one is unknown for whoever may see other systems.
  */
@@ -50,7 +50,7 @@ export function createRecall(cache: AnswerCache, clock: Clock, monotonic: Clock)
   return {
     /** Takes note of what somebody asks with an address. */
     remember({ url, principal }: Asking, scope: Scope, found: Found): void {
-      if (scope.isAll || found.question.refresh) return;
+      if (found.question.refresh) return;
       const means = { from: clock.now(), to: scope.until };
       const until = monotonic.now() + REMEMBERED_MS;
       if (remembered.size >= ADDRESSES_MAX) remembered.clear();

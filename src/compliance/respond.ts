@@ -13,7 +13,7 @@ import type { Explain } from './explain.js';
 import type { Recall } from './recall.js';
 import type { Scope } from './scope.js';
 import { saysNo } from './statement.js';
-import { allSystems } from './systems.js';
+import { allSystems, type FindSystems } from './systems.js';
 
 export interface Asked {
   scope: Scope;
@@ -23,12 +23,15 @@ export interface Asked {
   span?: Span;
 }
 
-/** @param compute takes the instant before it reads anything, by Redis' clock, milliseconds since 1970 */
+/**
+ * @param compute takes the scope with the systems that there are, and the instant before anything was read, by Redis'
+ *   clock, milliseconds since 1970
+ */
 export type Respond = <Answer extends object>(
   request: FastifyRequest,
   reply: FastifyReply,
   asked: Asked,
-  compute: (asOf: number) => Promise<Answer>,
+  compute: (scope: Scope, asOf: number) => Promise<Answer>,
 ) => Promise<Answer>;
 
 /** A question that took long, without what would tell who was asked about. */
@@ -60,6 +63,7 @@ interface RespondDependencies {
   sendHeld: (...of: Parameters<Send>) => boolean;
   wantsFresh: (request: FastifyRequest) => boolean;
   explain: Explain;
+  findSystems: FindSystems;
   slow: SlowLog;
   clock: Clock;
   /** For how long a question takes. */
@@ -102,6 +106,7 @@ export function createRespond({
   send,
   wantsFresh,
   explain,
+  findSystems,
   slow,
   clock,
   stopwatch,
@@ -117,23 +122,27 @@ export function createRespond({
     request: FastifyRequest,
     reply: FastifyReply,
     asked: Asked,
-    compute: (asOf: number) => Promise<Answer>,
+    compute: (scope: Scope, asOf: number) => Promise<Answer>,
   ) => {
     const { version } = cache;
     const question = questionOf(operationOf(request), asked);
     const serialise = reply.getSerializationFunction('200') as (value: unknown) => string;
     const refresh = wantsFresh(request);
     const read = { ...question, refresh, serialise };
-    const computeAt = (_: number, asOf: number) => compute(asOf);
+    let { scope } = asked;
+    const computeAt = async (_: number, asOf: number) => {
+      scope = await findSystems(asked.scope);
+      return compute(scope, asOf);
+    };
     const startedAt = stopwatch.now();
     let answer: CachedAnswer;
     try {
       answer = await cache.get(read, computeAt);
     } catch (error) {
-      noteIfSlow(question.endpoint, asked.scope, startedAt, 'failed');
+      noteIfSlow(question.endpoint, scope, startedAt, 'failed');
       throw await explain(error, request.principal);
     }
-    noteIfSlow(question.endpoint, asked.scope, startedAt, answer.state);
+    noteIfSlow(question.endpoint, scope, startedAt, answer.state);
     recall.remember(request, asked.scope, { question: read, compute: computeAt, version });
     // The bytes are those of an answer; the type provider checks what computes them.
     return (await send(request, reply, answer)) as unknown as Answer;

@@ -16,13 +16,12 @@ import { formsOfItem, type Queries, readSubject, summaryOf } from './query.js';
 import type { Respond } from './respond.js';
 import * as schemas from './schemas.js';
 import { defaultWindows, grainOf, type Kind, readTime, type Scope, type SpanParameters } from './scope.js';
-import type { ReadSystems } from './systems.js';
+import { readSystems } from './systems.js';
 
 export interface ComplianceOptions {
   queries: Queries;
   percentileQueries: PercentileQueries;
   people: People;
-  readSystems: ReadSystems;
   respond: Respond;
   recallHook: onRequestHookHandler;
   clock: Clock;
@@ -44,17 +43,17 @@ const problems = problemAnswers(questionProblems);
 const measurementProblems = problemAnswers([...questionProblems, 'metric_unknown']);
 
 const complianceRoutes: FastifyPluginAsyncTypebox<ComplianceOptions> = async (app, options) => {
-  const { queries, percentileQueries, people, readSystems, respond, clock } = options;
+  const { queries, percentileQueries, people, respond, clock } = options;
 
   app.addHook('onRequest', options.recallHook);
 
-  async function scopeOf(
+  function scopeOf(
     { principal }: FastifyRequest,
     asked: SpanParameters & { system: string | string[] },
     kind: Kind,
-  ): Promise<Scope> {
+  ): Scope {
     const time = readTime(asked, defaultWindows[kind], clock.now());
-    const systems = await readSystems(asked.system, principal);
+    const systems = readSystems(asked.system, principal);
     grainOf(kind, time); // what is not kept is refused before anything is read
     return { ...time, ...systems };
   }
@@ -73,9 +72,9 @@ const complianceRoutes: FastifyPluginAsyncTypebox<ComplianceOptions> = async (ap
     },
     async (request, reply) => {
       const { metric } = request.params;
-      const scope = await scopeOf(request, request.query, 'distinct');
+      const scope = scopeOf(request, request.query, 'distinct');
       const asked = { scope, terms: { metric } };
-      return respond(request, reply, asked, (asOf) => queries.distinct(metric, scope, asOf));
+      return respond(request, reply, asked, (scope, asOf) => queries.distinct(metric, scope, asOf));
     },
   );
 
@@ -94,8 +93,10 @@ const complianceRoutes: FastifyPluginAsyncTypebox<ComplianceOptions> = async (ap
       const { user_id, ip, ...asked } = request.query;
       const subject = readSubject({ user_id, ip }, people);
       const terms = { metric: subject.metric, value: subject.forms[0] };
-      const scope = await scopeOf(request, asked, 'membership');
-      return respond(request, reply, { scope, terms }, (asOf) => queries.activity(subject, scope, asOf));
+      const scope = scopeOf(request, asked, 'membership');
+      return respond(request, reply, { scope, terms }, (scope, asOf) =>
+        queries.activity(subject, scope, asOf),
+      );
     },
   );
 
@@ -114,8 +115,8 @@ const complianceRoutes: FastifyPluginAsyncTypebox<ComplianceOptions> = async (ap
     async (request, reply) => {
       const { metric } = request.params;
       const { k, ...asked } = request.query;
-      const scope = await scopeOf(request, asked, 'top');
-      return respond(request, reply, { scope, terms: { metric, k } }, (asOf) =>
+      const scope = scopeOf(request, asked, 'top');
+      return respond(request, reply, { scope, terms: { metric, k } }, (scope, asOf) =>
         queries.top(metric, k, scope, asOf),
       );
     },
@@ -137,9 +138,9 @@ const complianceRoutes: FastifyPluginAsyncTypebox<ComplianceOptions> = async (ap
       const { metric } = request.params;
       const { item, ...asked } = request.query;
       const forms = formsOfItem(people, personOf(frequencyMetrics, metric), item);
-      const scope = await scopeOf(request, asked, 'frequency');
+      const scope = scopeOf(request, asked, 'frequency');
       const terms = { metric, item: forms[0] };
-      return respond(request, reply, { scope, terms }, (asOf) =>
+      return respond(request, reply, { scope, terms }, (scope, asOf) =>
         queries.frequency(metric, forms, scope, asOf),
       );
     },
@@ -158,8 +159,10 @@ const complianceRoutes: FastifyPluginAsyncTypebox<ComplianceOptions> = async (ap
       },
     },
     async (request, reply) => {
-      const scope = await scopeOf(request, { ...request.query, ...request.params }, 'distinct');
-      return respond(request, reply, summaryOf(scope, clock.now()), (asOf) => queries.summary(scope, asOf));
+      const scope = scopeOf(request, { ...request.query, ...request.params }, 'distinct');
+      return respond(request, reply, summaryOf(scope, clock.now()), (scope, asOf) =>
+        queries.summary(scope, asOf),
+      );
     },
   );
 
@@ -179,9 +182,9 @@ const complianceRoutes: FastifyPluginAsyncTypebox<ComplianceOptions> = async (ap
       const { metric } = request.params;
       const { percentiles, ...asked } = request.query;
       const list = readPercentiles(percentiles);
-      const scope = await scopeOf(request, asked, 'percentiles');
+      const scope = scopeOf(request, asked, 'percentiles');
       const terms = { metric, percentiles: percentilesText(list) };
-      return respond(request, reply, { scope, terms }, (asOf) =>
+      return respond(request, reply, { scope, terms }, (scope, asOf) =>
         percentileQueries.percentiles(metric, list, scope, asOf),
       );
     },
@@ -201,8 +204,8 @@ const complianceRoutes: FastifyPluginAsyncTypebox<ComplianceOptions> = async (ap
     },
     async (request, reply) => {
       const { metric } = request.params;
-      const scope = await scopeOf(request, request.query, 'percentiles');
-      return respond(request, reply, { scope, terms: { metric } }, (asOf) =>
+      const scope = scopeOf(request, request.query, 'percentiles');
+      return respond(request, reply, { scope, terms: { metric } }, (scope, asOf) =>
         percentileQueries.stats(metric, scope, asOf),
       );
     },
@@ -226,9 +229,9 @@ const complianceRoutes: FastifyPluginAsyncTypebox<ComplianceOptions> = async (ap
       const { metric, percentile: asPercent, threshold: asText, ...asked } = request.query;
       const percentile = readPercentile('percentile', asPercent);
       const threshold = readNumber('threshold', asText);
-      const scope = await scopeOf(request, asked, 'percentiles');
+      const scope = scopeOf(request, asked, 'percentiles');
       const terms = { metric, percentile, threshold };
-      return respond(request, reply, { scope, terms }, (asOf) =>
+      return respond(request, reply, { scope, terms }, (scope, asOf) =>
         percentileQueries.sla(metric, percentile, threshold, scope, asOf),
       );
     },
@@ -248,8 +251,8 @@ const complianceRoutes: FastifyPluginAsyncTypebox<ComplianceOptions> = async (ap
     },
     async (request, reply) => {
       const { metric, ...asked } = request.query;
-      const scope = await scopeOf(request, { ...asked, ...request.params }, 'percentiles');
-      return respond(request, reply, { scope, terms: { metric } }, (asOf) =>
+      const scope = scopeOf(request, { ...asked, ...request.params }, 'percentiles');
+      return respond(request, reply, { scope, terms: { metric } }, (scope, asOf) =>
         percentileQueries.latencySummary(metric, scope, asOf),
       );
     },

@@ -54,9 +54,12 @@ export interface Work {
 const noWork = (): Work => ({ buckets: 0, commands: 0 });
 
 export interface Scope {
-  /** Ascending, each once. */
+  /**
+   * Ascending, each once. Of all systems, until a computation has read which there are: those that the asker may see, or
+   * `*` alone.
+   */
   systems: readonly string[];
-  /** Whether these are all there are that the asker may see. */
+  /** Whether all there are that the asker may see are meant. */
   isAll: boolean;
   /** As asked; null for a range. */
   window: Window | null;

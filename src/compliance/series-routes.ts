@@ -9,7 +9,7 @@ import * as schemas from './schemas.js';
 import { endNames, rangeScope, readTime, readZone } from './scope.js';
 import { readSeries, type SeriesQueries } from './series-query.js';
 import type { Summaries } from './summaries.js';
-import { allSystems } from './systems.js';
+import { allSystems, readSystems } from './systems.js';
 
 interface SeriesOptions extends Omit<ComplianceOptions, 'queries' | 'percentileQueries'> {
   seriesQueries: SeriesQueries;
@@ -19,7 +19,7 @@ interface SeriesOptions extends Omit<ComplianceOptions, 'queries' | 'percentileQ
 const tags = ['compliance'];
 
 export const seriesRoutes: FastifyPluginAsyncTypebox<SeriesOptions> = async (app, options) => {
-  const { seriesQueries, summaries, people, readSystems, respond, clock } = options;
+  const { seriesQueries, summaries, people, respond, clock } = options;
 
   app.addHook('onRequest', options.recallHook);
 
@@ -47,7 +47,7 @@ export const seriesRoutes: FastifyPluginAsyncTypebox<SeriesOptions> = async (app
       const time = rangeScope(from, to, clock.now(), zone);
       const spans = stepSpans(time.span, step, { zone, pointsMax: seriesPointsMax });
       checkYears({ from: spans[0].from, to: spans[spans.length - 1].to }, endNames(time));
-      const scope = { ...time, tz: name, ...(await readSystems(system, request.principal)) };
+      const scope = { ...time, tz: name, ...readSystems(system, request.principal) };
       const terms = {
         metric,
         step,
@@ -55,7 +55,7 @@ export const seriesRoutes: FastifyPluginAsyncTypebox<SeriesOptions> = async (app
         ...(series.of === 'item' ? { item: series.forms[0] } : {}),
         percentiles: percentilesText(list),
       };
-      return respond(request, reply, { scope, terms }, (asOf) =>
+      return respond(request, reply, { scope, terms }, (scope, asOf) =>
         seriesQueries(series, scope, { step, spans }, asOf),
       );
     },

@@ -1,8 +1,8 @@
 /**
- * The names of all systems, for questions about all of them. They are read anew when the last reading is some
- * seconds old, so a system that was just created may be missing from an answer for that long. Where Redis cannot
- * be reached the last reading serves, and after one failure nobody waits for the next: what depends on it may still
- * be answered from a cache.
+ * The names of all systems, to look for those that are spelled like an unknown one. They are read anew when the last
+ * reading is some seconds old, so a system that was just created may be missing from the suggestions for that long; no
+ * answer depends on them. Where Redis cannot be reached the last reading serves, and after one failure nobody waits for
+ * the next.
  */
 import type { Clock } from '../clock.js';
 import { within } from './deadline.js';

@@ -13,7 +13,7 @@ import { createRecall } from '../compliance/recall.js';
 import { createRecallHook, createRespond } from '../compliance/respond.js';
 import { createSeriesQueries } from '../compliance/series-query.js';
 import { createSummaries } from '../compliance/summaries.js';
-import { createReadSystems } from '../compliance/systems.js';
+import { createFindSystems } from '../compliance/systems.js';
 import type { Config } from '../config.js';
 import type { Metrics } from '../metrics.js';
 import { sendAnswer, sendHeld, wantsFresh } from '../plugins/answers.js';
@@ -68,6 +68,7 @@ export function createReadPath(dependencies: ReadPathDependencies) {
     sendHeld,
     wantsFresh,
     explain,
+    findSystems: createFindSystems(ask, config.QUERY_SYSTEMS_MAX),
     slow,
     clock,
     stopwatch,
@@ -82,7 +83,6 @@ export function createReadPath(dependencies: ReadPathDependencies) {
     percentileQueries: createPercentileQueries(query),
     seriesQueries: createSeriesQueries(query),
     summaries: createSummaries({ cache, queries, explain, clock }),
-    readSystems: createReadSystems(names, config.QUERY_SYSTEMS_MAX),
     respond: createRespond(answering),
     recallHook: createRecallHook(answering),
   };

@@ -101,6 +101,16 @@ for (const [name, { path, parameters, no, yes }] of Object.entries(kinds)) {
   }
 }
 
+t.test('a "no" about all systems knows a system whose first event has just been acknowledged', async (t) => {
+  for (const [i, [name, { path, parameters, no, yes }]] of Object.entries(kinds).entries()) {
+    const timestamp = now - (30 + i) * DAY;
+    const asked = compliance(path, { system: '*', window: '1d', timestamp, ...parameters });
+    for (const { base } of [one, other]) t.match((await get<Body>(base, asked)).body, no, name);
+    t.equal((await postRows(one.base, [row(`first-${i}`, timestamp)])).status, 201);
+    for (const { base } of [other, one]) t.match((await get<Body>(base, asked)).body, yes, name);
+  }
+});
+
 t.test('a question asked after an event does not get the "no" that was read before it', async (t) => {
   const system = await someSystem();
   const asked = compliance('activity/check', { system, user_id: 'ann', timestamp: now });
