@@ -24,7 +24,7 @@ const refusals = {
   line_malformed: { pointer: '', detail: rowErrorCodes.line_malformed },
   timestamp_missing: {
     pointer: '/timestamp',
-    detail: 'The row has no time, so it was not sent; with --now it counts at the time of the import.',
+    detail: 'The row has no timestamp, so it was not sent; with --now it counts at the time of the import.',
   },
 } as const;
 
@@ -39,17 +39,33 @@ function parse(bytes: Buffer): unknown {
   }
 }
 
-const isTimeless = (row: unknown): boolean =>
-  typeof row === 'object' &&
-  row !== null &&
-  !Array.isArray(row) &&
-  ((row as { timestamp?: unknown }).timestamp ?? undefined) === undefined;
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+const isTimeless = (row: unknown): row is Record<string, unknown> =>
+  isObject(row) && (row.timestamp ?? undefined) === undefined;
 
-function codeOf({ bytes }: Line, takesTimeless: boolean): keyof typeof refusals | undefined {
-  if (!bytes) return 'line_too_long';
-  const row = parse(bytes);
-  if (row === notJson) return 'line_malformed';
-  return !takesTimeless && isTimeless(row) ? 'timestamp_missing' : undefined;
+const timeNames = /time|date|^ts$|_at$/i;
+/** As seconds since 1970, September 2001: smaller numbers are durations. */
+const TIME_MIN = 1e9;
+const NAME_LENGTH_MAX = 64;
+
+/** The first field that may hold the time of a row under another name, in the row or its metadata. */
+function otherTimeOf({ metadata, ...row }: Record<string, unknown>): string | undefined {
+  const inside = isObject(metadata) ? Object.entries(metadata) : [];
+  const fields = [
+    ...Object.entries(row),
+    ...inside.map(([name, value]): [string, unknown] => [`metadata.${name}`, value]),
+  ];
+  const isTime = ([name, value]: [string, unknown]) =>
+    timeNames.test(name.replace(/^metadata\./, '')) &&
+    (typeof value === 'number' ? value >= TIME_MIN : typeof value === 'string' && /\d/.test(value));
+  return fields.find(isTime)?.[0].slice(0, NAME_LENGTH_MAX);
+}
+
+function detailOf(row: Record<string, unknown>): string {
+  const other = otherTimeOf(row);
+  const { detail } = refusals.timestamp_missing;
+  return other === undefined ? detail : `${detail} Is its time in ${JSON.stringify(other)}?`;
 }
 
 /**
@@ -57,8 +73,12 @@ function codeOf({ bytes }: Line, takesTimeless: boolean): keyof typeof refusals 
  * @param takesTimeless whether rows without a time are wanted
  */
 export function refusalOf(line: Line, takesTimeless: boolean): RejectedRow | undefined {
-  const code = codeOf(line, takesTimeless);
-  return code && { line: line.line, code, ...refusals[code] };
+  const refuse = (code: keyof typeof refusals) => ({ line: line.line, code, ...refusals[code] });
+  if (!line.bytes) return refuse('line_too_long');
+  const row = parse(line.bytes);
+  if (row === notJson) return refuse('line_malformed');
+  if (takesTimeless || !isTimeless(row)) return undefined;
+  return { ...refuse('timestamp_missing'), detail: detailOf(row) };
 }
 
 /**

@@ -44,6 +44,25 @@ t.test('a row without a time is refused by its number unless --now is given', as
   t.equal(await countEvents(base, 'times'), 5);
 });
 
+t.test('a row whose time has another name is refused with that name', async (t) => {
+  const { run } = commandLine(t, base);
+  const rows: [fields: object, name: string | undefined][] = [
+    [{ time: '2026-01-31T13:37:00Z' }, 'time'],
+    [{ '@timestamp': '2026-01-31T13:37:00Z' }, '@timestamp'],
+    [{ ts: 1_769_866_800 }, 'ts'],
+    [{ metadata: { response_time: 84, created_at: '2026-01-31 13:37' } }, 'metadata.created_at'],
+    [{ metadata: { response_time: 84 } }, undefined],
+  ];
+  for (const [fields, name] of rows) {
+    const row = JSON.stringify({ event_type: 'user_login', system: 'other names', ...fields });
+    const { status, stdout } = await run(['import', '-', '--json'], text([row]));
+    t.equal(status, 1);
+    const [{ detail }] = JSON.parse(stdout).examples;
+    if (name === undefined) t.notMatch(detail, /Is its time/);
+    else t.match(detail, `Is its time in "${name}"?`);
+  }
+});
+
 t.test('a byte order mark costs no row, wherever a line begins with it', async (t) => {
   const { run } = commandLine(t, base);
   for (const [name, pack] of [
