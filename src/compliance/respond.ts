@@ -55,13 +55,16 @@ type Send = (
   answer: CachedAnswer,
 ) => FastifyReply | Promise<FastifyReply>;
 
+/** Whether a request will not have an answer from before it. */
+export type WantsFresh = (request: Pick<FastifyRequest, 'headers'>) => boolean;
+
 interface RespondDependencies {
   cache: AnswerCache;
   recall: Recall;
   send: Send;
   /** The same where it can be done at once; tells whether it was. */
   sendHeld: (...of: Parameters<Send>) => boolean;
-  wantsFresh: (request: FastifyRequest) => boolean;
+  wantsFresh: WantsFresh;
   explain: Explain;
   findSystems: FindSystems;
   slow: SlowLog;

@@ -4,6 +4,7 @@ import { problemAnswers } from '../problem-schema.js';
 import { seriesPointsMax, stepSpans } from '../windows/steps.js';
 import * as answers from './answer-schemas.js';
 import { checkYears, invalid, percentilesText, readPercentiles } from './parameters.js';
+import type { WantsFresh } from './respond.js';
 import { type ComplianceOptions, questionProblems } from './routes.js';
 import * as schemas from './schemas.js';
 import { endNames, rangeScope, readTime, readZone } from './scope.js';
@@ -14,12 +15,13 @@ import { allSystems, readSystems } from './systems.js';
 interface SeriesOptions extends Omit<ComplianceOptions, 'queries' | 'percentileQueries'> {
   seriesQueries: SeriesQueries;
   summaries: Summaries;
+  wantsFresh: WantsFresh;
 }
 
 const tags = ['compliance'];
 
 export const seriesRoutes: FastifyPluginAsyncTypebox<SeriesOptions> = async (app, options) => {
-  const { seriesQueries, summaries, people, respond, clock } = options;
+  const { seriesQueries, summaries, people, respond, wantsFresh, clock } = options;
 
   app.addHook('onRequest', options.recallHook);
 
@@ -75,13 +77,14 @@ export const seriesRoutes: FastifyPluginAsyncTypebox<SeriesOptions> = async (app
         },
       },
     },
-    async ({ principal, body: { systems, timestamp } }) => {
+    async (request) => {
+      const { systems, timestamp } = request.body;
       const all = systems.indexOf(allSystems);
       if (all >= 0) throw invalid(`systems/${all}`, 'must be one system; /summary/* is about all of them');
       const time = readTime({ timestamp }, '1h', clock.now());
       return summaries(
         systems.map((system) => ({ ...time, systems: [system], isAll: false })),
-        principal,
+        { principal: request.principal, refresh: wantsFresh(request) },
       );
     },
   );

@@ -27,6 +27,12 @@ function failed(system: string, cause: unknown): Failed {
   return { system, error: { code, status: problems[code].status, detail, ...nearest } };
 }
 
+interface Asker {
+  principal: Principal;
+  /** It wants answers whose computation begins after its request. */
+  refresh: boolean;
+}
+
 interface SummariesDependencies {
   cache: AnswerCache;
   queries: Queries;
@@ -37,24 +43,24 @@ interface SummariesDependencies {
 export function createSummaries({ cache, queries, explain, clock }: SummariesDependencies) {
   const questionOf = createQuestionOf(cache, clock);
 
-  async function summary(scope: Scope, principal: Principal): Promise<Summary> {
+  async function summary(scope: Scope, { principal, refresh }: Asker): Promise<Summary> {
     const isForbidden = scope.systems.some((system) => !mayTouch(principal, system));
     if (isForbidden) throw systemForbidden('/systems');
     const question = questionOf('summary', summaryOf(scope, clock.now()));
     const compute = (_: number, asOf: number) => queries.summary(scope, asOf);
-    const { entry } = await cache.get({ ...question, refresh: false, serialise: JSON.stringify }, compute);
+    const { entry } = await cache.get({ ...question, refresh, serialise: JSON.stringify }, compute);
     return JSON.parse(entry.body.toString());
   }
 
   /** A system that the principal must not see, or that does not exist, fails like any other. */
-  return async (scopes: readonly Scope[], principal: Principal = anyone) => {
+  return async (scopes: readonly Scope[], asker: Asker = { principal: anyone, refresh: false }) => {
     const summaries: (Summary | Failed)[] = new Array(scopes.length);
     let next = 0;
     const work = async () => {
       for (let i = next++; i < scopes.length; i = next++) {
         const scope = scopes[i];
-        summaries[i] = await summary(scope, principal).catch(async (error: unknown) =>
-          failed(scope.systems[0], await explain(error, principal)),
+        summaries[i] = await summary(scope, asker).catch(async (error: unknown) =>
+          failed(scope.systems[0], await explain(error, asker.principal)),
         );
       }
     };

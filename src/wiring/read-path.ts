@@ -84,6 +84,7 @@ export function createReadPath(dependencies: ReadPathDependencies) {
     seriesQueries: createSeriesQueries(query),
     summaries: createSummaries({ cache, queries, explain, clock }),
     respond: createRespond(answering),
+    wantsFresh,
     recallHook: createRecallHook(answering),
   };
 }

@@ -1,7 +1,7 @@
 /** `Cache-Control: no-cache`: an answer that was computed after the request came, or none. */
 import t from 'tap';
 import { startApp, type TestApp } from '../support/app.js';
-import { compliance, event, get, postRows, send } from '../support/http.js';
+import { compliance, event, get, json, postRows, send } from '../support/http.js';
 import { startProxy } from '../support/redis-proxy.js';
 import { startRedis } from '../support/redis-server.js';
 import { withRedis } from '../support/redis-state.js';
@@ -128,4 +128,18 @@ t.test('where Redis is away it gets a 503, though others get the answer of befor
   const answer = await fresh(base, users(system));
   t.match(answer, { status: 503, body: { code: 'redis_unavailable' }, headers: { 'retry-after': /^\d+$/ } });
   t.match(await get(base, users(system)), { status: 200, body: { count: 1 } });
+});
+
+t.test('it holds for the summaries of many systems too', async (t) => {
+  const system = await someSystem();
+  const body = JSON.stringify({ systems: [system], timestamp: new Date(now).toISOString() });
+  const ask = async (headers: Record<string, string>) => {
+    const message = { method: 'POST', path: compliance('summaries'), body, headers: { ...json, ...headers } };
+    const answer = await send<{ summaries: { hourly: { unique_users: number } }[] }>(other.base, message);
+    return answer.body.summaries[0]?.hourly.unique_users;
+  };
+  t.equal(await ask({}), 1);
+  await postRows(other.base, [row(system)]);
+  t.equal(await ask({}), 1, 'a summary is kept');
+  t.equal(await ask({ 'cache-control': 'no-cache' }), 2);
 });
