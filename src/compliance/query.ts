@@ -103,7 +103,8 @@ export function createQueries(dependencies: QueryDependencies) {
       const asking = (places: readonly Place[]) => askPersonMembership(metric, forms, places);
       const reply = await askCovered('membership', scope, asOf, asking);
       const { found, falsePositiveRate, saturated, said } = reply;
-      const certainNo = said.coverage === 'complete' ? 1 : null;
+      const isAnyKnown = said.unknown_systems?.length !== said.systems_asked;
+      const certainNo = said.coverage === 'complete' && isAnyKnown ? 1 : null;
       const confidence = found ? 1 - falsePositiveRate : certainNo;
       return {
         ...(metric === 'users' ? { user_id: forms[0] } : { ip: forms[0] }),

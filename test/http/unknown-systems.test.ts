@@ -122,6 +122,15 @@ t.test('several systems of which none exists are all listed', async (t) => {
   t.match(body, { unknown_systems: ['biling', 'nosuch'], count: 0 });
 });
 
+t.test('a "no" about systems none of which exists is not certain', async (t) => {
+  const ask = async (...system: string[]) => {
+    const path = about('activity/check', { user_id: 'nobody' }, ...system);
+    return (await get<{ accessed: boolean; confidence: number | null }>(base, path)).body;
+  };
+  t.match(await ask('biling', 'nosuch'), { accessed: false, confidence: null });
+  t.match(await ask('billing', 'nosuch'), { accessed: false, confidence: 1 });
+});
+
 t.test('where all exist nothing is said of unknown ones', async (t) => {
   const { body } = await get<Answer>(base, about('distinct/users', {}, 'billing', 'crm'));
   t.notOk('unknown_systems' in body);
