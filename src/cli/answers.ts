@@ -51,9 +51,9 @@ const named = ({ system, systems_asked }: About) =>
   system === null || system === '*' ? `${formatCount(systems_asked)} systems` : system;
 const range = ({ lower, upper }: { lower: number; upper: number }, format = number) =>
   `${format(lower)} to ${format(upper)}`;
-/** A count; null where nothing is known of it. */
-const countText = (count: number | null, isLowerBound?: true) =>
-  count === null ? 'unknown' : `${isLowerBound ? 'at least ' : ''}${formatCount(count)}`;
+/** A count; nothing is known of it where it is null, or absent from an answer that an earlier release has cached. */
+const countText = (count: number | null | undefined, isLowerBound?: true) =>
+  count == null ? 'unknown' : `${isLowerBound ? 'at least ' : ''}${formatCount(count)}`;
 
 /** The bound of a count, as a field; none where the count is not known. */
 function boundFields(bound: { lower: number | null; upper: number | null; confidence: number }): Fields {
@@ -148,6 +148,8 @@ export function formatSummary(answer: Answer<'summaryAnswer'>): string[] {
     countText(span.unique_users, span.lower_bound),
     countText(span.unique_sessions, span.lower_bound),
     countText(span.unique_ips, span.lower_bound),
+    countText(span.logins, span.lower_bound),
+    countText(span.failed_logins, span.lower_bound),
     spanText(span),
     coverageTexts[span.coverage],
   ];
@@ -157,6 +159,8 @@ export function formatSummary(answer: Answer<'summaryAnswer'>): string[] {
     { title: 'users', right },
     { title: 'sessions', right },
     { title: 'IPs', right },
+    { title: 'log-ins', right },
+    { title: 'failed', right },
     { title: 'time' },
     { title: 'coverage' },
   ];

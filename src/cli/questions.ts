@@ -65,7 +65,8 @@ export const questions: readonly Question[] = [
   },
   {
     usage: 'top <metric>',
-    description: 'who is on top: active_users, active_ips, event_types, endpoints or failed_logins',
+    description:
+      'who is on top: active_users, active_ips, event_types, endpoints, failed_logins (by IP) or failed_logins_by_user',
     path: inPath('top'),
     options: [system(), option('-k <number>', 'how many (default: 10)'), ...time()],
     format: answers.formatTop,
@@ -100,7 +101,7 @@ export const questions: readonly Question[] = [
   },
   {
     usage: 'series <metric>',
-    description: 'users, sessions, ips, events, a top list or a measurement over time',
+    description: 'users, sessions, ips, events, logins, failed_logins, a top list or a measurement over time',
     path: inPath('timeseries'),
     options: [
       system(),

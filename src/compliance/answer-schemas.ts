@@ -139,6 +139,8 @@ const uniques = {
     unique_sessions: Type.Object(interval),
     unique_ips: Type.Object(interval),
   }),
+  logins: known('Events user_login, failed ones included; exact.'),
+  failed_logins: known('See docs/logins.md; exact, null where they were not counted all the time.'),
   from: text,
   to: text,
   coverage: said.coverage,

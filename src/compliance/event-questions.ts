@@ -15,7 +15,7 @@ export interface EventCounts {
 }
 
 /** The span of `spans`, ascending and without gaps, that holds an instant, or undefined. */
-function placeOf(spans: readonly Span[], at: number): number | undefined {
+export function spanAt(spans: readonly Span[], at: number): number | undefined {
   let low = 0;
   let high = spans.length - 1;
   while (low < high) {
@@ -43,7 +43,7 @@ export function askEventCounts(
       const exists = (replies as string[][]).map((pairs, day) => {
         for (let i = 0; i < pairs.length; i += 2) {
           const { minuteOfDay, typeCode } = parseCounterField(pairs[i]);
-          const place = placeOf(spans, places[day].bucket.start + minuteOfDay * MINUTE_MS);
+          const place = spanAt(spans, places[day].bucket.start + minuteOfDay * MINUTE_MS);
           if (place === undefined) continue;
           const type = eventTypes[typeCode] ?? 'unknown';
           const { byType } = counts[place];

@@ -8,6 +8,7 @@ import { spanOf } from '../windows/cover.js';
 import { type Coverage, combineCoverage } from '../windows/retention.js';
 import { createCovered, type QueryDependencies, type Said, saidOf } from './covered.js';
 import { askTop, type Top } from './list-questions.js';
+import { askLogins, loginsOf, sinceKept } from './login-questions.js';
 import { askItemFrequency, askPersonMembership } from './person-questions.js';
 import type { Place } from './place.js';
 import { combine } from './question.js';
@@ -79,6 +80,7 @@ export function summaryOf(scope: Scope, now: number): Asked {
 
 /** All take the instant before anything is read, by Redis' clock, milliseconds since 1970. */
 export function createQueries(dependencies: QueryDependencies) {
+  const { clock, retention } = dependencies;
   const { askCovered, askExisting, preferred } = createCovered(dependencies);
 
   return {
@@ -133,7 +135,7 @@ export function createQueries(dependencies: QueryDependencies) {
     },
 
     async top(metric: string, k: number, scope: Scope, asOf: number) {
-      const asking = (places: readonly Place[]) => askTop(metric, k, places);
+      const asking = (places: readonly Place[]) => sinceKept(metric, places, askTop(metric, k, places));
       const reply = await askCovered('top', scope, asOf, asking);
       const { floor, said, isMixed } = reply;
       const items = itemsOf(reply, said.coverage);
@@ -155,6 +157,8 @@ export function createQueries(dependencies: QueryDependencies) {
         preferred('distinct', within(window), asOf, (places) => askDistinct(metric, places));
       const top = (metric: string) =>
         preferred('top', within('1h'), asOf, (places) => askTop(metric, LISTED, places));
+      const { span: day } = within('1d');
+      const isOld = day.from < clock.now() - retention.hour;
       const { answer: reply, unknown } = await askExisting(
         scope,
         combine({
@@ -166,6 +170,7 @@ export function createQueries(dependencies: QueryDependencies) {
           dayUsers: distinct('users', '1d'),
           daySessions: distinct('sessions', '1d'),
           dayIps: distinct('ips', '1d'),
+          logins: preferred('top', within('1d'), asOf, (places) => askLogins(scope.at, places, isOld)),
         }),
       );
       const { hourUsers, hourSessions, hourIps, dayUsers, daySessions, dayIps } = reply;
@@ -184,7 +189,7 @@ export function createQueries(dependencies: QueryDependencies) {
         const coverage = combineCoverage(parts.map(({ said }) => said.coverage));
         return { ...lowerBound(coverage), coverage };
       };
-      const { topUsers, topIps } = reply;
+      const { topUsers, topIps, logins } = reply;
       const { window: _, tz: __, ...said } = saidOf(scope, asOf);
       return {
         ...(Object.values(reply).some(({ isMixed }) => isMixed) ? notedTwice : {}),
@@ -192,13 +197,15 @@ export function createQueries(dependencies: QueryDependencies) {
         ...unknown,
         hourly: {
           ...uniques(hourUsers, hourSessions, hourIps),
+          ...loginsOf(logins, 'hour', topUsers.said.coverage),
           top_users: itemsOf(topUsers, topUsers.said.coverage),
           top_ips: itemsOf(topIps, topIps.said.coverage),
           ...covers(hourUsers, hourSessions, hourIps, topUsers, topIps),
         },
         daily: {
           ...uniques(dayUsers, daySessions, dayIps),
-          ...covers(dayUsers, daySessions, dayIps),
+          ...loginsOf(logins, 'day', logins.said.coverage),
+          ...covers(dayUsers, daySessions, dayIps, logins),
         },
       };
     },

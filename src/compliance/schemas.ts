@@ -69,7 +69,7 @@ export const seriesParams = Type.Object({
   metric: Type.String({
     minLength: 1,
     maxLength: 256,
-    description: `events; ${distinctMetrics.map((row) => row.metric).join(', ')}; ${topMetrics.map((row) => row.metric).join(', ')}, with item; or a numeric metadata key.`,
+    description: `events, logins, failed_logins; ${distinctMetrics.map((row) => row.metric).join(', ')}; ${topMetrics.map((row) => row.metric).join(', ')}, with item; or a numeric metadata key.`,
   }),
 });
 export const seriesQuery = Type.Object(

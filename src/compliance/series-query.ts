@@ -9,6 +9,8 @@ import { Problem } from '../errors.js';
 import type { People } from '../privacy/pseudonyms.js';
 import {
   distinctMetrics,
+  failedLoginMetric,
+  loginType,
   percentileAliases,
   personOf,
   readGrains,
@@ -22,8 +24,9 @@ import { formatInstant } from '../windows/instant.js';
 import { coverRange } from '../windows/range.js';
 import { type Coverage, combineCoverage } from '../windows/retention.js';
 import { createCovered, type QueryDependencies, type Said, spanSaid } from './covered.js';
-import { askEventCounts } from './event-questions.js';
+import { askEventCounts, type EventCounts } from './event-questions.js';
 import { askSamples, type ItemCount, type Samples } from './list-questions.js';
+import { askFailedSeries, sinceKept } from './login-questions.js';
 import { invalid, type Percentile } from './parameters.js';
 import { askItemCounts } from './person-questions.js';
 import type { Place } from './place.js';
@@ -38,6 +41,8 @@ import { lowerBound, stated } from './statement.js';
 export type Series =
   | { of: 'distinct'; metric: string }
   | { of: 'events' }
+  | { of: 'logins' }
+  | { of: 'failed_logins' }
   | { of: 'item'; metric: string; forms: readonly string[] }
   | { of: 'percentiles'; metric: string; percentiles: readonly Percentile[] };
 
@@ -52,15 +57,19 @@ const has = (rows: readonly { metric: string }[], metric: string) =>
 
 /** What a metric name means here. A numeric key that is called like another metric is not reached. */
 export function readSeries(metric: string, { item, percentiles, people }: SeriesParameters): Series {
+  if (metric === failedLoginMetric && item === undefined) return { of: 'failed_logins' };
   if (has(topMetrics, metric)) {
     if (item === undefined) throw invalid('item', `is required: whose count in ${metric}`);
     return { of: 'item', metric, forms: formsOfItem(people, personOf(topMetrics, metric), item) };
   }
   if (item !== undefined) throw invalid('item', `has no meaning for ${metric}`);
-  if (metric === 'events') return { of: 'events' };
+  if (metric === 'events' || metric === 'logins') return { of: metric };
   if (has(distinctMetrics, metric)) return { of: 'distinct', metric };
   return { of: 'percentiles', metric: percentileAliases.get(metric) ?? metric, percentiles };
 }
+
+const NOTE_UNCOUNTED =
+  'Some of this time was written by a release that did not count failed log-ins: of that part nothing is known.';
 
 /** Days of counters that one question reads: each holds up to 12,960 fields. */
 const COUNTER_DAYS_MAX = 100;
@@ -124,25 +133,52 @@ export function createSeriesQueries(dependencies: QueryDependencies) {
     };
   }
 
-  async function events({ scope, asOf }: SeriesScope, { spans }: Steps) {
+  /** One point a step, from counters of whole days. */
+  async function counted<Answer extends { exists: boolean[] }>(
+    { scope, asOf }: SeriesScope,
+    { spans }: Steps,
+    asking: (places: readonly Place[]) => Question<Answer>,
+  ) {
     const buckets = bucketsIn('day', spans[0].from, spans[spans.length - 1].to);
     if (buckets.length * scope.systems.flatMap(shardsOf).length > COUNTER_DAYS_MAX) {
       const detail = `events are read from at most ${COUNTER_DAYS_MAX} days of systems, or of shards, at once`;
       throw new Problem('question_too_large', detail, { errors: [{ pointer: '/from', detail }] });
     }
     const cover = { isByHour: false, buckets, from: buckets[0].start, to: buckets[buckets.length - 1].end };
-    const question = covered(scope, asOf, cover, (places) => askEventCounts(places, spans));
-    const { answer, unknown } = await askExisting(scope, question);
-    const { counts, said, coverageIn } = answer;
-    return {
-      points: counts.map(({ count, byType }, i) => {
-        const coverage = coverageIn(spans[i]);
-        const numbers = { ...stated(coverage, { count }), by_type: byType };
-        return { ...startAndEnd(spans[i]), ...numbers, ...coverageOfPoint(coverage) };
-      }),
-      ...saidOfAll([said], scope, spans),
-      ...unknown,
-    };
+    const { answer, unknown } = await askExisting(scope, covered(scope, asOf, cover, asking));
+    return { answer, said: { ...saidOfAll([answer.said], scope, spans), ...unknown } };
+  }
+
+  async function events<Numbers>(
+    scope: SeriesScope,
+    steps: Steps,
+    numbersOf: (counts: EventCounts, coverage: Coverage) => Numbers,
+  ) {
+    const { spans } = steps;
+    const { answer, said } = await counted(scope, steps, (places) => askEventCounts(places, spans));
+    const points = answer.counts.map((counts, i) => {
+      const coverage = answer.coverageIn(spans[i]);
+      return { ...startAndEnd(spans[i]), ...numbersOf(counts, coverage), ...coverageOfPoint(coverage) };
+    });
+    return { points, ...said };
+  }
+
+  async function failedLogins(scope: SeriesScope, steps: Steps) {
+    const { spans } = steps;
+    const { answer, said } = await counted(scope, steps, (places) => askFailedSeries(places, spans));
+    const coverages = answer.counts.map(({ coverage }, i) => {
+      const kept = answer.coverageIn(spans[i]);
+      return kept === 'expired' || kept === 'future' || coverage === 'complete' ? kept : coverage;
+    });
+    const points = answer.counts.map(({ count }, i) => ({
+      ...startAndEnd(spans[i]),
+      ...stated(coverages[i], { count }),
+      ...coverageOfPoint(coverages[i]),
+    }));
+    const isCounted = answer.counts.every(({ coverage }) => coverage === 'complete');
+    if (isCounted) return { points, ...said };
+    const coverage = said.coverage === 'complete' ? combineCoverage(coverages) : said.coverage;
+    return { points, ...said, coverage, coverage_note: NOTE_UNCOUNTED };
   }
 
   /** Asks. `asOf`: the instant before anything is read, by Redis' clock, milliseconds since 1970. */
@@ -150,8 +186,20 @@ export function createSeriesQueries(dependencies: QueryDependencies) {
     const scope = { scope: asked, asOf };
     const { step } = steps;
     switch (series.of) {
-      case 'events':
-        return { metric: 'events', unit: null, step, ...(await events(scope, steps)) };
+      case 'events': {
+        const numbers = ({ count, byType }: EventCounts, coverage: Coverage) => ({
+          ...stated(coverage, { count }),
+          by_type: byType,
+        });
+        return { metric: 'events', unit: null, step, ...(await events(scope, steps, numbers)) };
+      }
+      case 'logins': {
+        const numbers = ({ byType }: EventCounts, coverage: Coverage) =>
+          stated(coverage, { count: byType[loginType] ?? 0 });
+        return { metric: 'logins', unit: null, step, ...(await events(scope, steps, numbers)) };
+      }
+      case 'failed_logins':
+        return { metric: failedLoginMetric, unit: null, step, ...(await failedLogins(scope, steps)) };
       case 'distinct': {
         const { metric } = series;
         const asking = (places: readonly Place[]) => askDistinct(metric, places);
@@ -161,7 +209,8 @@ export function createSeriesQueries(dependencies: QueryDependencies) {
       }
       case 'item': {
         const { metric, forms } = series;
-        const asking = (places: readonly Place[]) => askItemCounts(metric, forms, places);
+        const asking = (places: readonly Place[]) =>
+          sinceKept(metric, places, askItemCounts(metric, forms, places));
         const point = ({ count, lower }: ItemCount, coverage: Coverage) =>
           stated(coverage, { count, lower, upper: count });
         return {

@@ -78,6 +78,10 @@ export const systemKey = (name: string): string =>
 export const sketchSuffix = (kind: SketchKind, metric: string, bucket: Bucket): string =>
   `${kind}:${encodePart(metric)}:${bucket.grain}:${bucket.name}`;
 
+/** What begins the suffixes of the hours of a day; all of it but the hour of the day, in two digits. */
+export const hourlyPrefix = (kind: SketchKind, metric: string, day: Bucket): string =>
+  `${kind}:${encodePart(metric)}:hour:${day.name}T`;
+
 export const sketchKey = (system: string, kind: SketchKind, metric: string, bucket: Bucket): string =>
   `${systemKey(system)}:${sketchSuffix(kind, metric, bucket)}`;
 

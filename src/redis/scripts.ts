@@ -99,6 +99,7 @@ const names = [
   'store-day-1',
   'read-day-1',
   'read-failures-1',
+  'read-logins-1',
   'read-frequency-n',
   'renew-epoch-1',
   'unlink-keys-1',

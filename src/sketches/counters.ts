@@ -10,7 +10,7 @@
  * `630:0` with the value 12; if all failed, there are `m630`, `h10` and `d` with 12 each too.
  *
  * Failed log-ins are summed by the hour and the day as they are counted, so that a summary reads two fields and not a
- * day of them (docs/adr/0022).
+ * day of them (docs/adr/0023).
  */
 import { SketchFormatError } from './envelope.js';
 

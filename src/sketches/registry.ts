@@ -67,7 +67,7 @@ export const fields: readonly FieldRow[] = [
 interface MetricRow {
   metric: string;
   field: number;
-  /** It is kept for as long as failed log-ins are counted: what an earlier release wrote lacks it (docs/adr/0022). */
+  /** It is kept for as long as failed log-ins are counted: what an earlier release wrote lacks it (docs/adr/0023). */
   sinceFailedLogins?: boolean;
 }
 const from = (name: string) => fields.findIndex((field) => field.name === name);

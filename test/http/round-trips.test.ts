@@ -143,6 +143,7 @@ t.test('a question costs one round trip, after that for the time', async (t) => 
     ['activity/check', 'membership', { ip: '10.0.0.1' }],
     ['top/active_users', 'top', {}],
     ['top/failed_logins', 'top', { k: '1000' }],
+    ['top/failed_logins_by_user', 'top', { k: '1000' }],
     ['percentiles/latency_ms', 'percentiles', { percentiles: '1,50,99.9' }],
     ['frequency/users', 'frequency', { item: 'alice' }],
     ['stats/latency_ms', 'percentiles', {}],

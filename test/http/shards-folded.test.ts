@@ -60,6 +60,7 @@ async function travel(days: number): Promise<void> {
 const iso = (at: number) => new Date(at).toISOString();
 const questions = ['crm', '*'].flatMap((system) => [
   ...[historyEnd, historyEnd - 3 * DAY].flatMap((at) => [
+    compliance(`summary/${encodeURIComponent(system)}`, { timestamp: iso(at) }),
     ...['1h', '1d', '1w', '1M'].flatMap((window) =>
       distinctMetricNames.map((metric) =>
         compliance(`distinct/${metric}`, { system, window, timestamp: iso(at) }),
@@ -73,7 +74,9 @@ const questions = ['crm', '*'].flatMap((system) => [
   ]),
   compliance('top/endpoints', { system, from: iso(historyEnd - 12.7 * DAY), to: iso(historyEnd) }),
   compliance('distinct/ips', { system, from: iso(historyEnd - 39.1 * DAY), to: iso(historyEnd) }),
-  compliance('timeseries/events', { system, from: iso(historyEnd - 0.3 * DAY), to: iso(historyEnd) }),
+  ...['events', 'logins', 'failed_logins'].map((metric) =>
+    compliance(`timeseries/${metric}`, { system, from: iso(historyEnd - 0.3 * DAY), to: iso(historyEnd) }),
+  ),
 ]);
 
 // Days are folded after 1, sealed before 7, when their hours expire, and expire themselves after 90.

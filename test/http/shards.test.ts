@@ -67,7 +67,9 @@ const exact = (system: string, times: readonly number[]) => [
   compliance('distinct/users', { system, ...range(9.3) }),
   compliance('top/active_users', { system, ...range(3.1), k: 20 }),
   compliance('timeseries/users', { system, ...range(1) }),
-  compliance('timeseries/events', { system, ...range(0.3) }),
+  ...['events', 'logins', 'failed_logins'].map((metric) =>
+    compliance(`timeseries/${metric}`, { system, ...range(0.3) }),
+  ),
   compliance('timeseries/active_users', { system, ...range(0.5), item: 'user-3' }),
 ];
 

@@ -23,13 +23,16 @@ const distinctValue: Record<string, (event: StreamEvent) => string | undefined> 
   sessions: (event) => event.session_id,
   ips: (event) => event.metadata?.ip,
 };
+const isLogin = (event: StreamEvent) => event.event_type === 'user_login';
+/** In the streams of tests a log-in that failed says so in one way. */
+const hasFailed = (event: StreamEvent) => isLogin(event) && event.metadata?.status === 'failure';
 const topValue: Record<string, (event: StreamEvent) => string | undefined> = {
   active_users: (event) => event.user_id,
   active_ips: (event) => event.metadata?.ip,
   event_types: (event) => event.event_type,
   endpoints: (event) => event.metadata?.endpoint,
-  failed_logins: (event) =>
-    event.event_type === 'user_login' && event.metadata?.status === 'failure' ? event.metadata.ip : undefined,
+  failed_logins: (event) => (hasFailed(event) ? event.metadata?.ip : undefined),
+  failed_logins_by_user: (event) => (hasFailed(event) ? event.user_id : undefined),
 };
 export const distinctMetricNames = Object.keys(distinctValue);
 export const topMetricNames = Object.keys(topValue);
@@ -64,6 +67,12 @@ export function truthOf(events: readonly StreamEvent[]) {
     samples(key: string, system: string, span: Span): number[] {
       const values = within(system, span).map((event) => event.metadata?.[key]);
       return values.filter((value) => typeof value === 'number').sort((a, b) => a - b);
+    },
+
+    /** How many log-ins there were, and how many of them failed. */
+    logins(system: string, span: Span): { logins: number; failed_logins: number } {
+      const logins = within(system, span).filter(isLogin);
+      return { logins: logins.length, failed_logins: logins.filter(hasFailed).length };
     },
 
     /** Events by minute of the day and type, `minute:type`. */
