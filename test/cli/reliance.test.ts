@@ -37,7 +37,7 @@ t.test('a system that does not exist ends it with status 2 and the names nearest
   ]) {
     const { status, stdout, stderr } = await query(t, ...values);
     t.match({ status, stdout }, { status: 2, stdout: '' }, values.join(' '));
-    t.match(stderr, /^papertrail: 404 .*"biling".*billing\n$/);
+    t.match(stderr, /^papertrail: 404 .*"biling".*billing\?\n$/);
   }
 });
 
