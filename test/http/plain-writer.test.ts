@@ -26,13 +26,17 @@ type Answer = Record<string, unknown>;
 
 const timestamp = new Date(historyEnd).toISOString();
 
-/** What both answer, but for when, and for the confidence of a count, which depends on what was counted together. */
+/**
+ * What both answer, but for when, for the confidence of a count, which depends on what was counted together, and for the
+ * rate of false positives, which depends on the order in which a filter took its values.
+ */
 async function ask(path: string, parameters: Record<string, string | number>): Promise<Answer[]> {
   const answers = both.map(({ base }) => get<Answer>(base, compliance(path, parameters)));
   return (await Promise.all(answers)).map(({ status, body, text }) => {
     if (status !== 200) throw new Error(`${path}: ${status} ${text}`);
     const { lower, upper } = (body.bound ?? {}) as Answer;
-    return { ...withoutAsOf(body), bound: { lower, upper } };
+    const { false_positive_rate: _, confidence: __, probability: ___, ...rest } = withoutAsOf(body);
+    return { ...rest, bound: { lower, upper } };
   });
 }
 

@@ -1,5 +1,6 @@
 /** What is in a test's Redis, to the byte: to show that a request changed nothing, or only its own keys. */
 import { Redis } from 'ioredis';
+import { generationsKey } from '../../src/redis/keys.js';
 import { contentOf } from './apply-delta.js';
 import type { TestRedis } from './redis-server.js';
 
@@ -16,5 +17,8 @@ export async function withRedis<Result>(
   }
 }
 
-/** Every key with its serialised value. */
-export const stateOf = (redis: TestRedis) => withRedis(redis, contentOf);
+/** Every key with its serialised value, but for the counters of invalidations: a job raises them, at a time of its own. */
+export async function stateOf(redis: TestRedis) {
+  const { [generationsKey]: _, ...state } = await withRedis(redis, contentOf);
+  return state;
+}
