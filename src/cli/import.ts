@@ -22,7 +22,7 @@ import { createReport, type Report } from './report.js';
 import { createSender } from './send.js';
 import { formatCount } from './text.js';
 
-export interface ImportOptions {
+interface ImportOptions {
   service: Service;
   /** Rows under way at once; undefined: as many as fit into `parallel` requests. */
   batch: number | undefined;
@@ -40,7 +40,7 @@ export interface ImportOptions {
   stateDir: string;
 }
 
-export interface ImportDependencies {
+interface ImportDependencies {
   clock: Clock;
   /** For how long something takes. */
   monotonic: Clock;

@@ -2,7 +2,7 @@
 import { isMeasurement, reservedNumericKey, unitOf } from '../sketches/registry.js';
 
 /** A name written as a number (a code, a port, an id), or a measurement, whose unit the key may tell. */
-export type KeyKind = 'name' | 'measurement' | 'unit';
+type KeyKind = 'name' | 'measurement' | 'unit';
 
 const KEYS_MAX = 10_000;
 /** UTF-16 units; longer keys are refused where they matter, and never remembered. */

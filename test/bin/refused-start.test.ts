@@ -111,7 +111,7 @@ t.test('also where nothing else is logged', async (t) => {
   await isRefused(t, { LOG_LEVEL: 'silent', TRUST_PROXY: 'x' }, 'TRUST_PROXY: "x" is no address');
 });
 
-t.test('REDIS_URL: whatever is wrong with it, user and password are shown nowhere', async (t) => {
+t.test('no fault of REDIS_URL shows its user or password', async (t) => {
   const login = 'hiddenuser:hiddenpw';
   for (const url of [
     `valkeyz://${login}@127.0.0.1:1`,

@@ -41,7 +41,7 @@ t.test('a file that is imported again counts nothing twice, and the report says 
     t.match(stderr, `${file} was already imported; --again imports it again`);
     t.match(await reportOf(run(['import', file, '--json'])), { files: [{ file, already_imported: 2_500 }] });
   });
-  t.test('whatever is under way at once', async (t) => {
+  t.test('with another number of requests under way', async (t) => {
     const options = ['--parallel', '5', '--batch', '10000', '--restart', '--json'];
     t.match(await reportOf(run(['import', file, ...options])), known);
   });

@@ -94,7 +94,7 @@ t.test('what is gone is unknown, and not 0 or no', async (t) => {
   t.match(summary.stdout, /^hour +unknown +unknown +unknown .*EXPIRED/m);
 });
 
-t.test('what is partly gone is at least so much, and a "no" of it is not certain', async (t) => {
+t.test('a count of what is partly gone is a lower bound, and a "no" is not certain', async (t) => {
   const count = await query(t, 'distinct', 'users', '--system', 'rest', ...then);
   t.match(count.stdout, /^count +at least 1$/m);
   t.match(count.stdout, /^coverage +PARTIAL: /m);

@@ -65,7 +65,7 @@ for (const [name, pack] of [
     t.equal(
       await countEvents(base, system),
       rows,
-      'what was under way is counted once, whatever is under way at once now',
+      'what was under way is counted once, with another number of requests under way',
     );
     t.match(
       JSON.parse((await run(['import', file, json])).stdout),

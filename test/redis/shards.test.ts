@@ -24,7 +24,7 @@ const shardsWith = (spread: Record<string, number>) =>
     claimsKeptSeconds,
     timeoutMs: 5_000,
   });
-/** Lets time pass, by the clock of Redis: every note is so much nearer to its end. */
+/** Moves the end of every note closer, as if time had passed by the clock of Redis. */
 async function letPass(seconds: number): Promise<void> {
   const found = await redis.zrange(directoryKeys.shards, '0', '-1');
   for (const note of found) await redis.zincrby(directoryKeys.shards, -seconds, note);

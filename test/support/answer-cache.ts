@@ -42,7 +42,7 @@ export function createTestClock() {
   };
 }
 
-/** Makes the answers in Redis so much older, as if the time had passed there too. */
+/** Makes the answers in Redis older by `ms`, as if that time had passed there too. */
 export async function age(server: TestRedis, ms: number): Promise<void> {
   await withRedis(server, async (redis) => {
     for (const key of await redis.keys('pt:cache:*')) {

@@ -1,7 +1,7 @@
 /** Waiting for what comes by itself: looks again and again, with a deadline. */
 import { setTimeout as pause } from 'node:timers/promises';
 
-/** Long enough for a slow machine: what never comes is told of late, what comes late is no failure. */
+/** Long enough for a slow machine: what comes late is not a failure, and what never comes fails late. */
 const deadlineMs = 120_000;
 const pollMs = 5;
 

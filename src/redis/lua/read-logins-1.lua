@@ -10,7 +10,7 @@ ARGV[5]  the hour of the day, two digits
 ARGV[6]  suffix of the written hours of the day    ARGV[7]  suffix of its counters of failed log-ins
 ARGV[8]  field of the hour    ARGV[9]  field of the day
 
-Returns  { 'day' where the own list knows of everything, else 'hours',
+Returns  { 'day' where the list of the day holds every event, else 'hours',
          1 where it lacks hours that were gone when it was folded, else 0,
          which of the lists read hold the type: '1' or '0' for each, in order,
          log-ins in the hour, in the day, failed ones in the hour, in the day,
